@@ -1,0 +1,104 @@
+"""From a request to its answer: match, gate, call, translate errors. The only place where an error becomes a response."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from entrepot.api.listings import JSON
+from entrepot.api.message import Header, Request, Response, content_response, empty_response
+from entrepot.api.routes import Action, Endpoint, Routes, Target, match
+from entrepot.driver import NoSpace
+from entrepot.oci.errors import (
+    EncodingUnsupported,
+    RegistryError,
+    StorageFull,
+    Unsupported,
+    UriTooLong,
+    encode,
+    status_of,
+)
+from entrepot.telemetry import get_logger
+
+log = get_logger(__name__)
+
+_LONGEST_URL = 8192
+_API_VERSION: Header = ("docker-distribution-api-version", "registry/2.0")
+
+
+class ClientGone(Exception):
+    """The client left in the middle of its request; there is nobody to answer."""
+
+
+class Dispatcher:
+    """Answers requests; never raises anything but ClientGone.
+
+    `allowed` is the one gate for every verb: what a read-only registry, a mirror, or one without `storage.delete` may
+    do is decided here, before any work (CVE-2026-41888).
+    """
+
+    def __init__(
+        self, routes: Routes, allowed: Collection[Action], prefix: str = "", headers: Sequence[Header] = ()
+    ) -> None:
+        self._routes = routes
+        self._allowed = frozenset(allowed)
+        self._prefix = prefix
+        self._common: tuple[Header, ...] = (_API_VERSION, *headers)
+
+    async def answer(self, request: Request) -> Response:
+        try:
+            response = await self._route(request)
+        except RegistryError as error:
+            response = _refusal(request, error)
+        except NoSpace as error:
+            log.error("storage_full", path=request.path, error=str(error))
+            response = _refusal(request, StorageFull())
+        except ClientGone:
+            raise
+        except Exception:
+            log.exception("request_failed", method=request.method, path=request.path)
+            response = _refusal(request, RegistryError())
+        response.headers.extend(self._common)
+        return response
+
+    async def _route(self, request: Request) -> Response:
+        path = request.path
+        if len(path) + len(request.query) > _LONGEST_URL:
+            raise UriTooLong(f"longer than {_LONGEST_URL} bytes")
+        if path == "/":
+            return empty_response(200, [("cache-control", "no-cache")])
+        if not path.startswith(self._prefix):
+            return _no_route()
+        path = path[len(self._prefix) :]
+        target = match(path)
+        if target is None:
+            return self._elsewhere(path)
+        return await self._endpoint(request, target).handler(request, target)
+
+    def _endpoint(self, request: Request, target: Target) -> Endpoint:
+        methods = self._routes[target.kind]
+        endpoint = methods.get(request.method)
+        if endpoint is None or endpoint.action not in self._allowed:
+            allow = ", ".join(sorted(method for method, one in methods.items() if one.action in self._allowed))
+            raise Unsupported(headers=[("allow", allow)])
+        encoding = request.headers.get("content-encoding")
+        if encoding is not None and encoding.lower() != "identity":
+            raise EncodingUnsupported(f"Content-Encoding {encoding[:32]!r}: send the bytes as they are")
+        return endpoint
+
+    def _elsewhere(self, path: str) -> Response:
+        # Distribution's strict slashes, for the two forms that people type.
+        if path == "/v2" or (path.endswith("/tags/list/") and match(path[:-1]) is not None):
+            right = "/v2/" if path == "/v2" else path[:-1]
+            return empty_response(301, [("location", self._prefix + right)])
+        return _no_route()
+
+
+def _no_route() -> Response:
+    return content_response(404, "text/plain; charset=utf-8", b"404 page not found\n")
+
+
+def _refusal(request: Request, error: RegistryError) -> Response:
+    status = status_of(error)
+    if status >= 500:
+        log.warning("request_refused", method=request.method, path=request.path, status=status, error=str(error))
+    return content_response(status, JSON, encode(error), error.headers)

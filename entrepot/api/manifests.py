@@ -1,0 +1,82 @@
+"""Manifests over HTTP: GET, HEAD, PUT and DELETE of `/v2/<name>/manifests/<reference>`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from entrepot.api.conditions import is_match, not_modified
+from entrepot.api.message import Header, Request, Response, content_response, empty_response
+from entrepot.api.routes import Target
+from entrepot.api.urls import Urls
+from entrepot.content import Manifest
+from entrepot.oci.digest import Digest
+from entrepot.oci.errors import ManifestTooLarge, UriTooLong
+from entrepot.oci.manifest import MANIFEST_LIMIT
+from entrepot.oci.names import Tag, parse_reference
+from entrepot.registry import Registry
+
+_MOST_TAGS = 100
+
+
+class ManifestHandlers:
+    def __init__(self, registry: Registry, urls: Urls) -> None:
+        self._registry = registry
+        self._urls = urls
+
+    async def get(self, request: Request, target: Target) -> Response:
+        repository = self._registry.reader(target.name)
+        reference = parse_reference(target.argument)
+        digest = reference if isinstance(reference, Digest) else await repository.resolve(reference)
+        manifest = await repository.manifest(digest)
+        if is_match(request.headers.get("if-none-match"), manifest.digest):
+            return not_modified(manifest.digest)
+        return content_response(200, manifest.media_type, manifest.content, _headers(manifest.digest))
+
+    async def put(self, request: Request, target: Target) -> Response:
+        reference = parse_reference(target.argument)
+        tags = _tags(request)
+        content = await _read(request)
+        declared = (request.headers.get("content-type") or "").split(";", 1)[0].strip() or None
+        repository = self._registry.writer(target.name)
+        manifest = await repository.put_manifest(content, declared, reference, tags)
+        headers = [self._urls.manifest(request, target.name, manifest.digest), *_pushed(manifest)]
+        return empty_response(201, [*headers, *(("oci-tag", tag) for tag in tags)])
+
+    async def delete(self, request: Request, target: Target) -> Response:
+        repository = self._registry.writer(target.name)
+        reference = parse_reference(target.argument)
+        if isinstance(reference, Digest):
+            await repository.delete_manifest(reference)
+        else:
+            await repository.untag(reference)
+        return empty_response(202)
+
+
+@lru_cache(maxsize=4096)
+def _headers(digest: Digest) -> tuple[Header, ...]:
+    return ("docker-content-digest", digest), ("etag", f'"{digest}"')
+
+
+def _pushed(manifest: Manifest) -> list[Header]:
+    headers: list[Header] = [("docker-content-digest", manifest.digest)]
+    if manifest.parsed.subject is not None:
+        headers.append(("oci-subject", manifest.parsed.subject.digest))
+    return headers
+
+
+def _tags(request: Request) -> list[Tag]:
+    tags = [Tag.parse(value) for key, value in request.parameters() if key == "tag"]
+    if len(tags) > _MOST_TAGS:
+        raise UriTooLong(f"more than {_MOST_TAGS} tags")
+    return tags
+
+
+async def _read(request: Request) -> bytes:
+    if (request.content_length or 0) > MANIFEST_LIMIT:
+        raise ManifestTooLarge(f"larger than {MANIFEST_LIMIT} bytes")
+    content = bytearray()
+    async for chunk in request.body():
+        content += chunk
+        if len(content) > MANIFEST_LIMIT:
+            raise ManifestTooLarge(f"larger than {MANIFEST_LIMIT} bytes")
+    return bytes(content)

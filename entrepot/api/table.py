@@ -1,0 +1,54 @@
+"""The one table of the v2 API: every kind of target, its methods, what each needs leave for, and who answers."""
+
+from __future__ import annotations
+
+from entrepot.api.blobs import BlobHandlers
+from entrepot.api.listings import JSON, ListingHandlers, PageLimits
+from entrepot.api.manifests import ManifestHandlers
+from entrepot.api.message import Request, Response, content_response
+from entrepot.api.routes import Action, Endpoint, Kind, Routes, Target
+from entrepot.api.state import StateSigner
+from entrepot.api.uploads import UploadHandlers
+from entrepot.api.urls import Urls
+from entrepot.registry import Registry
+
+
+async def ping(request: Request, target: Target) -> Response:
+    """The version check that every client begins with."""
+    return content_response(200, JSON, b"{}")
+
+
+def build_routes(registry: Registry, urls: Urls, signer: StateSigner, limits: PageLimits) -> Routes:
+    """The whole API over one registry."""
+    manifests = ManifestHandlers(registry, urls)
+    blobs = BlobHandlers(registry)
+    uploads = UploadHandlers(registry, urls, signer)
+    listings = ListingHandlers(registry, urls, limits)
+    pull, push, delete = Action.PULL, Action.PUSH, Action.DELETE
+    return {
+        Kind.BASE: _readable(Endpoint(Action.PING, ping)),
+        Kind.CATALOG: _readable(Endpoint(Action.CATALOG, listings.catalog)),
+        Kind.TAGS: _readable(Endpoint(pull, listings.tags)),
+        Kind.REFERRERS: _readable(Endpoint(pull, listings.referrers)),
+        Kind.MANIFEST: {
+            **_readable(Endpoint(pull, manifests.get)),
+            "PUT": Endpoint(push, manifests.put),
+            "DELETE": Endpoint(delete, manifests.delete),
+        },
+        Kind.BLOB: {
+            "GET": Endpoint(pull, blobs.get),
+            "HEAD": Endpoint(pull, blobs.head),
+            "DELETE": Endpoint(delete, blobs.delete),
+        },
+        Kind.UPLOADS: {"POST": Endpoint(push, uploads.start)},
+        Kind.UPLOAD: {
+            **_readable(Endpoint(push, uploads.status)),
+            "PATCH": Endpoint(push, uploads.append),
+            "PUT": Endpoint(push, uploads.commit),
+            "DELETE": Endpoint(push, uploads.cancel),
+        },
+    }
+
+
+def _readable(endpoint: Endpoint) -> dict[str, Endpoint]:
+    return {"GET": endpoint, "HEAD": endpoint}

@@ -1,0 +1,47 @@
+"""`entrepot serve`: run the server, and tell the operator what to do next."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from entrepot.cli.configuration import WORKERS, ConfigPath, read
+from entrepot.config.drivers import Filesystem
+from entrepot.config.root import Configuration
+from entrepot.server.listener import Address, StartFailed
+from entrepot.server.run import serve as run
+
+
+def serve(
+    config: ConfigPath = None,
+    workers: Annotated[
+        int, typer.Option(envvar=WORKERS, min=0, max=1024, help="Worker processes; 0 is one for each core.")
+    ] = 0,
+) -> None:
+    """Serve a registry, or a mirror where the configuration has `proxy.remoteurl`, until SIGTERM or SIGINT."""
+    configuration = read(config).configuration
+    try:
+        run(configuration, workers, lambda address: _announce(configuration, address))
+    except StartFailed as error:
+        typer.echo(f"entrepot cannot start: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _announce(configuration: Configuration, address: Address) -> None:
+    storage = configuration.storage.driver
+    url = _url(configuration, address)
+    typer.echo(f"listening on   {url}", err=True)
+    typer.echo(f"data in        {storage.rootdirectory if isinstance(storage, Filesystem) else 'memory'}", err=True)
+    if configuration.proxy.remoteurl:
+        typer.echo(f"mirror of      {configuration.proxy.remoteurl}", err=True)
+        typer.echo(f"daemon.json    {json.dumps({'registry-mirrors': [url]})}", err=True)
+
+
+def _url(configuration: Configuration, address: Address) -> str:
+    if address.path:
+        return f"unix:{address.path}"
+    scheme = "https" if configuration.http.tls.certificate else "http"
+    host = "localhost" if address.host in ("::", "0.0.0.0") else address.host  # noqa: S104  # compared, not bound
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}"

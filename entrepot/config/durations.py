@@ -1,0 +1,53 @@
+"""Durations as Go's time.ParseDuration writes them: `10s`, `1h30m`, `1.5h`, `250ms`."""
+
+from __future__ import annotations
+
+import re
+
+from entrepot.config.problems import Unfit
+
+_NANOSECONDS = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,  # U+00B5, micro sign
+    "μs": 10**3,  # U+03BC, Greek letter mu
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
+_PART = re.compile(r"([0-9]*)(?:\.([0-9]*))?(ns|us|µs|μs|ms|s|m|h)")
+_MOST_NANOSECONDS = 2**63 - 1
+_LONGEST = 64
+
+
+def parse_duration(text: str) -> float:
+    """Seconds. Raises Unfit unless `text` is a number and a unit, or several, of at most 292 years."""
+    unsigned = text[1:] if text[:1] in {"+", "-"} else text
+    if len(text) > _LONGEST or not unsigned:
+        raise _not_a_duration(text)
+    nanoseconds = 0 if unsigned == "0" else _sum(unsigned, text)
+    return in_seconds(-nanoseconds if text[0] == "-" else nanoseconds)
+
+
+def in_seconds(nanoseconds: int) -> float:
+    """Seconds. Raises Unfit beyond 292 years, what a Go duration can hold."""
+    if abs(nanoseconds) > _MOST_NANOSECONDS:
+        raise Unfit("is longer than 292 years")
+    return nanoseconds / 10**9
+
+
+def _sum(unsigned: str, text: str) -> int:
+    total, position = 0, 0
+    while position < len(unsigned):
+        part = _PART.match(unsigned, position)
+        if part is None or not (part[1] or part[2]):
+            raise _not_a_duration(text)
+        unit, fraction = _NANOSECONDS[part[3]], part[2] or "0"
+        total += int(part[1] or "0") * unit + int(fraction) * unit // 10 ** len(fraction)
+        position = part.end()
+    return total
+
+
+def _not_a_duration(text: str) -> Unfit:
+    return Unfit(f"{text[:_LONGEST]!r} is not a duration such as 10s, 1h30m or 250ms")

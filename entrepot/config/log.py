@@ -1,0 +1,59 @@
+"""The section `log`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from entrepot.config.address import Peer
+from entrepot.config.section import Section
+from entrepot.config.types import NO_SECRET, Flag, Secret, Text, UntypedMap, one_of
+
+Level = Annotated[Literal["error", "warn", "info", "debug"], one_of("error", "warn", "info", "debug", any_case=True)]
+Formatter = Annotated[Literal["text", "json", "logstash"], one_of("text", "json", "logstash")]
+
+
+class AccessLog(Section):
+    """The access log in the combined format, on standard output."""
+
+    disabled: Flag = False
+
+
+class Smtp(Section):
+    """The mail server that a hook sends through."""
+
+    addr: Peer = ""
+    username: Text = ""
+    password: Secret = NO_SECRET
+    insecure: Flag = False
+
+
+class MailOptions(Section):
+    """What a mail hook sends, from whom and to whom."""
+
+    smtp: Smtp = Smtp()
+    from_: Text = Field("", alias="from")
+    to: tuple[Text, ...] = ()
+
+
+class Hook(Section):
+    """Something done for every log line of certain levels."""
+
+    segments = {"options": "MAILOPTIONS"}
+
+    disabled: Flag = False
+    type: Annotated[str, one_of("mail")]
+    levels: tuple[Annotated[str, one_of("panic", "fatal", "error", "warn", "info", "debug")], ...] = ()
+    options: MailOptions = MailOptions()
+
+
+class Log(Section):
+    """What is logged and in which form; `level` None means that only the older `loglevel` may have named one."""
+
+    accesslog: AccessLog = AccessLog()
+    level: Level | None = None
+    formatter: Formatter = "text"
+    fields: UntypedMap = {}
+    hooks: tuple[Hook, ...] = ()
+    reportcaller: Flag = False

@@ -1,0 +1,76 @@
+"""What the models accept although nothing acts on it yet: given, it stops the start. Its line goes when it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from entrepot.config.document import Tree
+from entrepot.config.section import Section, section_at, value_at
+
+NOT_YET = (
+    "log.hooks",
+    "log.reportcaller",
+    "storage.s3",
+    "storage.s3aws",
+    "storage.s3goamz",
+    "storage.azure",
+    "storage.gcs",
+    "storage.swift",
+    "storage.oss",
+    "storage.maintenance.uploadpurging",
+    "auth.silly",
+    "auth.htpasswd",
+    "auth.token",
+    "middleware",
+    "reporting",
+    "http.debug",
+    "http.tls.clientcas",
+    "http.tls.clientauth",
+    "http.tls.ciphersuites",
+    "http.tls.letsencrypt",
+    "notifications",
+    "redis",
+    "health",
+    "proxy.ttl",
+    "proxy.exec",
+    "proxy.cachewritetimeout",
+    "compatibility",
+    "validation.manifests.indexes",
+)
+"""Paths of whole settings; everything below one is not supported either."""
+
+_NOT_YET_VALUES = {"storage.cache.blobdescriptor": "redis", "storage.cache.layerinfo": "redis"}
+
+_HARMLESS: Mapping[str, Callable[[Any], bool]] = {
+    "storage.maintenance.uploadpurging": lambda purging: not purging.enabled,
+    "health": lambda health: not (health.storagedriver.enabled or health.file or health.http or health.tcp),
+    "proxy.ttl": lambda ttl: ttl <= 0,
+    "proxy.cachewritetimeout": lambda _: False,
+}
+"""Where the default is not what the program does: the values that ask for no more than it does do."""
+
+
+def unsupported(tree: Tree, root: type[Section]) -> Iterator[tuple[str, ...]]:
+    """The path of every setting that asks for something that is not there yet."""
+    for dotted in NOT_YET:
+        *above, key = path = tuple(dotted.split("."))
+        given = value_at(tree, *path)
+        section = section_at(root, tuple(above))
+        if given is not None and section is not None and not _asks_nothing(dotted, section, key, given):
+            yield path
+    for dotted, word in _NOT_YET_VALUES.items():
+        if value_at(tree, *dotted.split(".")) == word:
+            yield tuple(dotted.split("."))
+
+
+def _asks_nothing(dotted: str, section: type[Section], key: str, given: Tree) -> bool:
+    field = section.by_key()[key]
+    try:
+        value = TypeAdapter(field.rebuild_annotation()).validate_python(given)
+    except ValidationError:
+        return False
+    harmless = _HARMLESS.get(dotted)
+    return harmless(value) if harmless else bool(value == field.get_default(call_default_factory=True))

@@ -1,0 +1,74 @@
+"""The section `http.tls`: certificates, whom to trust, and how old a protocol may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from entrepot.config.section import Given, Section, together
+from entrepot.config.types import FilePath, Text, one_of
+from entrepot.config.urls import BaseUrl
+
+CIPHER_SUITES = (
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+)
+"""The names that Go gives to the suites Distribution accepts."""
+
+_CLIENT_AUTH = (
+    "request-client-cert",
+    "require-any-client-cert",
+    "verify-client-cert-if-given",
+    "require-and-verify-client-cert",
+)
+
+
+class LetsEncrypt(Section):
+    """Certificates fetched by ACME."""
+
+    cachefile: FilePath = ""
+    email: Text = ""
+    hosts: tuple[Text, ...] = ()
+    directoryurl: BaseUrl = ""
+
+    @classmethod
+    def contradictions(cls, given: Given) -> Iterator[tuple[str, str]]:
+        if cls.used(given) and not given.get("cachefile"):
+            yield "cachefile", "required where another key of letsencrypt is given"
+
+
+class Tls(Section):
+    """TLS is spoken when a certificate is given."""
+
+    certificate: FilePath = ""
+    key: FilePath = ""
+    clientcas: tuple[FilePath, ...] = ()
+    clientauth: Annotated[str, one_of(*_CLIENT_AUTH)] = "require-and-verify-client-cert"
+    minimumtls: Annotated[Literal["tls1.2", "tls1.3"], one_of("tls1.2", "tls1.3")] = "tls1.2"
+    ciphersuites: tuple[Annotated[str, one_of(*CIPHER_SUITES)], ...] = ()
+    letsencrypt: LetsEncrypt = LetsEncrypt()
+
+    @classmethod
+    def contradictions(cls, given: Given) -> Iterator[tuple[str, str]]:
+        if given.get("letsencrypt") and (given.get("certificate") or given.get("key")):
+            yield "letsencrypt", "cannot be given together with a certificate; give one of them"
+        yield from together(given, "certificate", "key")
+        if given.get("clientauth") and not given.get("clientcas"):
+            yield "clientauth", "has no effect without clientcas"

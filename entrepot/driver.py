@@ -1,0 +1,109 @@
+"""PORT. A driver: a dumb, path-keyed store. It knows nothing of registries; storage/ builds one on it.
+
+Paths are absolute, made of segments of `[A-Za-z0-9._-]`, never `.` or `..`; `drivers/guarded.py` refuses others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from entrepot.wire.ranges import Span
+
+
+class PathNotFound(Exception):
+    """Nothing is at the path."""
+
+
+class PathInvalid(Exception):
+    """The path is none that a driver may be asked for, or something that is not a plain file or directory is there."""
+
+
+class NoSpace(Exception):
+    """The store is full (ENOSPC, EDQUOT, a quota)."""
+
+
+class Locked(Exception):
+    """Somebody else holds the lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is at a path: bytes (0 for a directory), and the time of the last change in seconds since the epoch."""
+
+    size: int
+    modified: float
+    is_directory: bool
+
+
+class Writer(Protocol):
+    """An open file that grows at its end.
+
+    Leaving its context keeps what was written, so that a later writer may append. Only after `sync` is it durable.
+    """
+
+    @property
+    def offset(self) -> int:
+        """Bytes in the file, written by anybody."""
+
+    async def write(self, chunks: Sequence[bytes]) -> None:
+        """Append all of `chunks`. Raises NoSpace; what was written of them then stays unless `truncate` drops it."""
+
+    async def truncate(self, size: int) -> None:
+        """Drop all bytes from `size` on."""
+
+    async def sync(self) -> None:
+        """Make the bytes durable. After a failure the file is not to be trusted: delete it (fsyncgate)."""
+
+
+class Driver(Protocol):
+    """A path-keyed store. Every method may raise PathNotFound, PathInvalid and NoSpace.
+
+    `put`, `move` and `make_directory` are durable, with the directories above, when they return.
+    """
+
+    async def get(self, path: str) -> bytes:
+        """The whole of a small file, as it is in the store now, whoever changed it."""
+
+    async def put(self, path: str, content: bytes) -> None:
+        """Create or replace as a whole: a reader sees the old or the new content, also after a crash."""
+
+    def read(self, path: str, span: Span) -> AsyncIterator[bytes]:
+        """The bytes of `span`, in pieces; fewer where the file is shorter. Closes the file when exhausted or closed."""
+
+    def writer(self, path: str) -> AbstractAsyncContextManager[Writer]:
+        """Open for appending; the file and its directories are made where they are missing."""
+
+    async def stat(self, path: str) -> Entry:
+        """What is there now."""
+
+    async def list(self, path: str, after: str = "", limit: int | None = None) -> Sequence[str]:
+        """The names of the direct children greater than `after`, sorted by code point, `limit` at most.
+
+        Memory is bounded by `limit`, not by the number of children.
+        """
+
+    async def move(self, source: str, target: str) -> None:
+        """Rename a file; a file at `target` is replaced as a whole, and stays untouched where `source` is missing."""
+
+    async def delete(self, path: str) -> None:
+        """Remove a file, or a directory with all in it. Names that go away meanwhile do not matter."""
+
+    async def make_directory(self, path: str) -> None:
+        """Make a directory and those above; nothing to do where it exists, or where the store has none."""
+
+    def lock(self, path: str) -> AbstractAsyncContextManager[None]:
+        """Hold the file at `path` alone, among all processes that share the store.
+
+        Raises Locked at once where somebody holds it, PathNotFound where the file does not exist.
+        """
+
+
+@runtime_checkable
+class LocalPaths(Protocol):
+    """Ability of drivers whose files are files of this machine: they can be sent without passing through Python."""
+
+    def local_path(self, path: str) -> str:
+        """Where the file of `path` lies, whether or not it exists."""

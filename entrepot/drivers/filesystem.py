@@ -1,0 +1,236 @@
+"""The driver whose files are files of this machine, laid out as Distribution lays them out.
+
+`get` and `stat` are what every request does several times. They run on the event loop and cost one stat where the file
+is known; everything that may wait for a disk runs on threads.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import stat
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+from entrepot.driver import Entry, PathInvalid, PathNotFound, Writer
+from entrepot.drivers import durable
+from entrepot.drivers.durable import is_temporary
+from entrepot.drivers.failures import reporting, translate
+from entrepot.drivers.open_files import GrowingFile, LockedFile, ReadFile, open_plain
+from entrepot.drivers.paths import LARGEST_GET, check_listable, check_path, is_name
+from entrepot.drivers.root import Root, RootMissing, closing_descriptor
+from entrepot.drivers.root_check import check_root
+from entrepot.drivers.small_files import LARGEST_FILE, SmallFiles
+from entrepot.drivers.threads import Threads
+from entrepot.wire.ranges import Span
+
+_FEWEST_THREADS = 25  # Distribution's minimum for `maxthreads`
+_PIECE = 1 << 20
+_CAPACITY = 32 << 20  # of the kept small files, in each process
+_MOST_TRUSTED = 16384  # about 5 MB of paths
+
+
+class FilesystemDriver:
+    """A driver on the directory `root`, which `check` makes. Close it when nothing uses it any more.
+
+    No symlink below the root is followed; the root itself may be one.
+    """
+
+    def __init__(self, root: str, threads: int = 100) -> None:
+        self._root = Root(root)
+        self._prefix = self._root.path
+        self._threads = Threads(max(threads, _FEWEST_THREADS))
+        self._small = SmallFiles(_CAPACITY)
+        # Device and inode of what was reached through real directories only. Another inode there is looked at anew.
+        self._trusted: dict[str, tuple[int, int]] = {}
+
+    def check(self) -> None:
+        """Make the root where it is missing, and try whether it can do what a driver needs. Raises RootUnusable."""
+        check_root(self._prefix or "/")
+
+    def close(self) -> None:
+        """Wait for what runs, and end the threads."""
+        self._threads.close()
+
+    def local_path(self, path: str) -> str:
+        """Where the file of `path` lies. Ask `stat` before sending it: that refuses symlinks."""
+        return self._prefix + path
+
+    async def get(self, path: str) -> bytes:
+        try:
+            status = os.lstat(self._prefix + path)
+        except (OSError, ValueError) as error:
+            self._small.forget(path)
+            raise self._unreachable(path, error) from None
+        content = self._small.find(path, status)
+        if content is not None:
+            return content
+        return await self._load(path)
+
+    async def _load(self, path: str) -> bytes:
+        now = time.time_ns()
+        # Opening does not wait either: what it needs was brought in by the stat before.
+        with reporting(path), closing_descriptor(open_plain(self._root, path, os.O_RDONLY)) as descriptor:
+            status = os.fstat(descriptor)
+            content = _read_resident(descriptor, status.st_size)
+            if content is None:
+                content = await self._threads.run(_read_whole, descriptor, path, status.st_size)
+        self._small.keep(path, status, content, now)
+        return content
+
+    async def stat(self, path: str) -> Entry:
+        try:
+            status = os.lstat(self._prefix + path)
+        except (OSError, ValueError) as error:
+            raise self._unreachable(path, error) from None
+        if self._trusted.get(path) != (status.st_dev, status.st_ino):
+            status = self._trust(path)
+        mode = status.st_mode
+        if stat.S_ISREG(mode):
+            return Entry(status.st_size, status.st_mtime, False)
+        if stat.S_ISDIR(mode):
+            return Entry(0, status.st_mtime, True)
+        raise PathInvalid(path)
+
+    def _trust(self, path: str) -> os.stat_result:
+        check_listable(path)
+        with reporting(path), closing_descriptor(self._root.open(path, os.O_PATH)) as descriptor:
+            status = os.fstat(descriptor)
+        if len(self._trusted) >= _MOST_TRUSTED:
+            self._trusted.clear()
+        self._trusted[path] = (status.st_dev, status.st_ino)
+        return status
+
+    def _unreachable(self, path: str, error: OSError | ValueError) -> Exception:
+        check_listable(path)
+        if isinstance(error, ValueError):  # NUL, or a lone surrogate
+            return PathInvalid(path)
+        if isinstance(error, NotADirectoryError):
+            return PathNotFound(path)
+        if isinstance(error, FileNotFoundError) and self._root.is_missing():
+            return RootMissing(self._prefix)
+        return translate(error, path)
+
+    async def put(self, path: str, content: bytes) -> None:
+        check_path(path)
+        await self._threads.run(self._put, path, content)
+
+    def _put(self, path: str, content: bytes) -> None:
+        with reporting(path):
+            durable.put(self._root, path, content)
+
+    async def read(self, path: str, span: Span) -> AsyncIterator[bytes]:
+        file = ReadFile(self._root, path)
+        offset = span.start
+        try:
+            while offset < span.stop:
+                piece = await self._threads.run(file.read, min(_PIECE, span.stop - offset), offset)
+                if not piece:
+                    return
+                offset += len(piece)
+                yield piece
+        finally:
+            file.close()
+
+    @asynccontextmanager
+    async def writer(self, path: str) -> AsyncIterator[Writer]:
+        file = GrowingFile(self._root, path)
+        try:
+            await self._threads.run(file.open)
+            yield _FileWriter(file, self._threads)
+        finally:
+            await self._threads.run(file.close)
+
+    async def list(self, path: str, after: str = "", limit: int | None = None) -> Sequence[str]:
+        check_listable(path)
+        return await self._threads.run(self._list, path, after, limit)
+
+    def _list(self, path: str, after: str, limit: int | None) -> Sequence[str]:
+        with reporting(path), closing_descriptor(self._root.open_directory(path)) as directory:
+            names = _names(directory, after)
+            return sorted(names) if limit is None else heapq.nsmallest(limit, names)
+
+    async def move(self, source: str, target: str) -> None:
+        check_path(source)
+        check_path(target)
+        await self._threads.run(self._move, source, target)
+
+    def _move(self, source: str, target: str) -> None:
+        with reporting(f"{source} to {target}"):
+            durable.move(self._root, source, target)
+
+    async def delete(self, path: str) -> None:
+        check_path(path)
+        await self._threads.run(self._delete, path)
+
+    def _delete(self, path: str) -> None:
+        with reporting(path):
+            durable.delete(self._root, path)
+
+    async def make_directory(self, path: str) -> None:
+        check_path(path)
+        await self._threads.run(self._make_directory, path)
+
+    def _make_directory(self, path: str) -> None:
+        with reporting(path):
+            os.close(self._root.open_directory(path, create=True))
+
+    @asynccontextmanager
+    async def lock(self, path: str) -> AsyncIterator[None]:
+        file = LockedFile(self._root, path)
+        try:
+            await self._threads.run(file.open)
+            yield
+        finally:
+            file.close()
+
+
+class _FileWriter:
+    def __init__(self, file: GrowingFile, threads: Threads) -> None:
+        self._file = file
+        self._threads = threads
+
+    @property
+    def offset(self) -> int:
+        return self._file.size
+
+    async def write(self, chunks: Sequence[bytes]) -> None:
+        await self._threads.run(self._file.write, chunks)
+
+    async def truncate(self, size: int) -> None:
+        await self._threads.run(self._file.truncate, size)
+
+    async def sync(self) -> None:
+        await self._threads.run(self._file.sync)
+
+
+def _read_resident(descriptor: int, size: int) -> bytes | None:
+    # None where it would have to wait for the disk, or the file system cannot tell, or it is too much for the loop.
+    if size > LARGEST_FILE:
+        return None
+    buffer = bytearray(size)
+    try:
+        taken = os.preadv(descriptor, [buffer], 0, os.RWF_NOWAIT)
+    except OSError:
+        return None
+    return bytes(buffer) if taken == size else None
+
+
+def _read_whole(descriptor: int, path: str, size: int) -> bytes:
+    pieces = []
+    left = LARGEST_GET + 1
+    while piece := os.read(descriptor, min(left, max(size, 4096) + 1)):
+        pieces.append(piece)
+        left -= len(piece)
+        if left <= 0:
+            raise PathInvalid(f"{path}: more than {LARGEST_GET} bytes")
+    return b"".join(pieces)
+
+
+def _names(directory: int, after: str) -> Iterator[str]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            name = entry.name
+            if name > after and is_name(name) and not (is_temporary(name) and entry.is_file(follow_symlinks=False)):
+                yield name

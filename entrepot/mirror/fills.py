@@ -1,0 +1,151 @@
+"""Fills: one download for each cold blob of a node, for any number of clients, in whatever worker they are.
+
+A fill belongs to the server: it goes on whoever leaves, and what it brought becomes a hit only when length and digest
+agree. Must not know HTTP requests or tags.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Any
+
+from entrepot.mirror.fill import Fill
+from entrepot.mirror.spool import RUNNING, VERIFIED, Progress, Spool, SpoolBusy, status_of
+from entrepot.oci.digest import Digest, new_hasher
+from entrepot.oci.errors import UpstreamFailed
+from entrepot.oci.names import RepositoryName
+from entrepot.pouring import pour
+from entrepot.registry import Cache
+from entrepot.telemetry import get_logger
+from entrepot.upstream.base import Download
+
+log = get_logger(__name__)
+
+Open = Callable[[], AbstractAsyncContextManager[Download]]
+
+_POLL = 0.005  # seconds; at a gigabyte a second a watcher is five megabytes behind
+_LEADER_CHECK = 0.25
+
+
+class Fills:
+    """All fills this worker leads or watches. `join` is the only way to one."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._fills: dict[Digest, Fill] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def join(self, name: RepositoryName, digest: Digest, open_upstream: Open) -> Fill | None:
+        """The running fill of the blob, or a new one that `open_upstream` feeds; the caller must `leave` it.
+
+        None where another worker begins or ends it at this very moment: look into the cache, and ask again.
+        """
+        fill = self._fills.get(digest) or await asyncio.to_thread(self._open, name, digest)
+        if fill is None:
+            return None
+        # Two requests of this worker may have come here; one of them holds a second view of the same spool.
+        known = self._fills.get(digest)
+        if known is not None and known is not fill:
+            fill.leave()
+            fill = known
+        elif known is None:
+            work = self._lead(digest, fill, open_upstream) if fill.spool.leads else self._watch(digest, fill)
+            self._start(digest, fill, work)
+        fill.enter()
+        return fill
+
+    def _open(self, name: RepositoryName, digest: Digest) -> Fill | None:
+        path = self._cache.spool_path(digest)
+        try:
+            spool = Spool.lead(path, name)
+        except SpoolBusy:
+            try:
+                spool = Spool.follow(path)
+            except FileNotFoundError:
+                return None
+        progress = spool.progress()
+        if progress is None:
+            spool.close()
+            return None
+        return Fill(spool, progress)
+
+    def _start(self, digest: Digest, fill: Fill, work: Coroutine[Any, Any, None]) -> None:
+        self._fills[digest] = fill
+        task = asyncio.ensure_future(self._run(digest, fill, work))
+        # The loop keeps no strong reference to a task.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, digest: Digest, fill: Fill, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            log.warning("fill_failed", digest=digest, repository=fill.progress.name, error=str(error))
+            await self._fail(fill, error)
+        finally:
+            self._fills.pop(digest, None)
+            fill.leave()
+
+    async def _fail(self, fill: Fill, error: Exception) -> None:
+        failed = replace(fill.progress, state=status_of(error))
+        if fill.spool.leads:
+            fill.spool.discard()
+            fill.spool.report(failed)
+        await fill.advance(failed)
+
+    async def _lead(self, digest: Digest, fill: Fill, open_upstream: Open) -> None:
+        hasher = new_hasher(digest.algorithm)
+        async with open_upstream() as download:
+            await self._report(fill, replace(fill.progress, size=download.size))
+
+            async def write(chunks: Sequence[memoryview]) -> None:
+                await asyncio.to_thread(fill.spool.append, chunks)
+                written = fill.progress.written + sum(map(len, chunks))
+                if download.size is not None and written > download.size:
+                    raise UpstreamFailed(f"more than the {download.size} bytes the upstream announced")
+                await self._report(fill, replace(fill.progress, written=written))
+
+            await pour(download.chunks, write, hasher)
+        written = fill.progress.written
+        if written != (fill.progress.size if fill.progress.size is not None else written):
+            raise UpstreamFailed(f"{written} bytes of {fill.progress.size}")
+        actual = Digest.from_hasher(digest.algorithm, hasher)
+        if actual != digest:
+            raise UpstreamFailed(f"the upstream sent {actual}")
+        await asyncio.to_thread(fill.spool.sync)
+        await self._cache.adopt(digest)
+        fill.spool.discard_record()
+        await self._link(digest, fill)
+        await self._report(fill, replace(fill.progress, size=written, state=VERIFIED))
+        log.info("blob_filled", digest=digest, repository=fill.progress.name, size=written)
+
+    async def _link(self, digest: Digest, fill: Fill) -> None:
+        linked: set[RepositoryName] = set()
+        while pending := fill.names - linked:
+            for name in pending:
+                await self._cache.link_blob(name, digest)
+            linked |= pending
+
+    async def _report(self, fill: Fill, progress: Progress) -> None:
+        fill.spool.report(progress)
+        await fill.advance(progress)
+
+    async def _watch(self, digest: Digest, fill: Fill) -> None:
+        idle = 0.0
+        while fill.progress.state == RUNNING:
+            await asyncio.sleep(_POLL)
+            progress = fill.spool.progress()
+            if progress is not None and progress != fill.progress:
+                idle = 0.0
+                if progress.state == VERIFIED:
+                    await self._link(digest, fill)
+                await fill.advance(progress)
+                continue
+            idle += _POLL
+            if idle >= _LEADER_CHECK:
+                idle = 0.0
+                if not fill.spool.has_leader():
+                    raise UpstreamFailed("the worker that downloaded it is gone")

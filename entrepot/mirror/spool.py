@@ -1,0 +1,165 @@
+"""A spool: the growing file of a fill and the record of how far it is, shared by all workers of a node.
+
+Whoever holds the lock on the file leads: he alone writes. All others read, in whatever process they are. Must not
+know upstreams or HTTP.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from entrepot.oci.errors import RegistryError
+
+_RECORD = struct.Struct("<qqq255p")
+_UNKNOWN = -1
+
+RUNNING, VERIFIED = 0, 1
+"""States of a fill; a status of 400 or more says that it failed, and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a fill is. `size` is None until the upstream has told it; `name` is the repository it was asked under."""
+
+    size: int | None
+    written: int
+    state: int
+    name: str
+
+    def pack(self) -> bytes:
+        return _RECORD.pack(_UNKNOWN if self.size is None else self.size, self.written, self.state, self.name.encode())
+
+    @classmethod
+    def unpack(cls, record: bytes) -> Progress:
+        size, written, state, name = _RECORD.unpack(record)
+        return cls(None if size == _UNKNOWN else size, written, state, name.decode())
+
+
+class SpoolBusy(Exception):
+    """Another process leads this fill."""
+
+
+class Spool:
+    """The two open files. `lead` and `follow` make one; `close` must be called, and gives up the lead."""
+
+    def __init__(self, path: str, data: int, record: int, *, leads: bool) -> None:
+        self.path = path
+        self.leads = leads
+        self._data = data
+        self._record = record
+
+    @classmethod
+    def lead(cls, path: str, name: str) -> Self:
+        """Begin a fill. Raises SpoolBusy where somebody leads it already."""
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        while True:
+            data = _open(path, os.O_RDWR | os.O_CREAT)
+            if not _lock(data):
+                os.close(data)
+                raise SpoolBusy(path)
+            if not _is_at(data, path):
+                os.close(data)
+            elif os.fstat(data).st_size:
+                # A leader died. Its followers keep their file and see that nobody leads it; we begin another.
+                _unlink(path)
+                os.close(data)
+            else:
+                break
+        record = _open(_record_path(path), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        spool = cls(path, data, record, leads=True)
+        spool.report(Progress(None, 0, RUNNING, name))
+        return spool
+
+    @classmethod
+    def follow(cls, path: str) -> Self:
+        """Open a fill that another process leads. Raises FileNotFoundError where it is over, or has hardly begun."""
+        data = _open(path, os.O_RDONLY)
+        try:
+            return cls(path, data, _open(_record_path(path), os.O_RDONLY), leads=False)
+        except OSError:
+            os.close(data)
+            raise
+
+    def report(self, progress: Progress) -> None:
+        os.pwrite(self._record, progress.pack(), 0)
+
+    def progress(self) -> Progress | None:
+        """None where the leader has not written its first record yet."""
+        record = os.pread(self._record, _RECORD.size, 0)
+        return Progress.unpack(record) if len(record) == _RECORD.size else None
+
+    def append(self, chunks: Sequence[memoryview]) -> None:
+        """Write all of `chunks` at the end; blocks."""
+        for start in range(0, len(chunks), 512):
+            batch = chunks[start : start + 512]
+            written = os.writev(self._data, batch)
+            rest = b"".join(batch)[written:] if written < sum(map(len, batch)) else b""
+            while rest:
+                rest = rest[os.write(self._data, rest) :]
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes that were written before; from memory, as they are recent."""
+        return os.pread(self._data, length, offset)
+
+    def sync(self) -> None:
+        os.fsync(self._data)
+
+    def has_leader(self) -> bool:
+        """For followers: whether the process that leads is alive."""
+        if not _lock(self._data):
+            return True
+        fcntl.flock(self._data, fcntl.LOCK_UN)
+        return False
+
+    def discard(self) -> None:
+        """Take the names away; who has the files open reads on."""
+        _unlink(self.path)
+        self.discard_record()
+
+    def discard_record(self) -> None:
+        """Take the record's name away, once the file itself has become the blob."""
+        _unlink(_record_path(self.path))
+
+    def close(self) -> None:
+        os.close(self._data)
+        os.close(self._record)
+
+
+def _record_path(path: str) -> str:
+    return f"{path}.progress"
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def status_of(error: BaseException) -> int:
+    """The state that a failure leaves for the followers."""
+    return error.status if isinstance(error, RegistryError) else 502

@@ -1,0 +1,73 @@
+"""Pouring: a stream of chunks goes to a file and through a hasher while the next chunks arrive. Knows neither end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from typing import TypeVar
+
+from entrepot.oci.digest import Hasher
+
+BATCH = 1024 * 1024
+"""Bytes handed to a thread at once: large enough that the hand-over costs nothing, small enough to overlap."""
+
+INLINE = 32 * 1024
+"""Up to this many bytes are hashed where they are: a hand-over to a thread would take longer."""
+
+Chunk = TypeVar("Chunk", bytes, memoryview)
+
+Write = Callable[[Sequence[Chunk]], Awaitable[None]]
+
+
+async def pour(chunks: AsyncIterator[Chunk], write: Write[Chunk], hasher: Hasher | None) -> None:
+    """Write and hash every chunk, in order; returns when all are written.
+
+    At most two batches are in memory. When `chunks` raises, what arrived before is still written and hashed, so that
+    file and hasher agree, and the error goes on.
+    """
+    running: asyncio.Task[None] | None = None
+    try:
+        async for batch in _batches(chunks):
+            if running is not None:
+                await running
+            running = asyncio.ensure_future(_settle(batch, write, hasher))
+        if running is not None:
+            await running
+    finally:
+        # Also when we are cancelled: whoever cleans up after us closes the file that the thread still writes to.
+        if running is not None and not running.done():
+            await asyncio.wait({running})
+
+
+async def _settle(batch: list[Chunk], write: Write[Chunk], hasher: Hasher | None) -> None:
+    if hasher is None:
+        await write(batch)
+    elif sum(map(len, batch)) <= INLINE:
+        _update(hasher, batch)
+        await write(batch)
+    else:
+        await asyncio.gather(write(batch), asyncio.to_thread(_update, hasher, batch))
+
+
+def _update(hasher: Hasher, batch: list[Chunk]) -> None:
+    for chunk in batch:
+        hasher.update(chunk)
+
+
+async def _batches(chunks: AsyncIterator[Chunk]) -> AsyncIterator[list[Chunk]]:
+    batch: list[Chunk] = []
+    size = 0
+    try:
+        async for chunk in chunks:
+            batch.append(chunk)
+            size += len(chunk)
+            if size >= BATCH:
+                yield batch
+                batch, size = [], 0
+    except Exception:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch

@@ -1,0 +1,15 @@
+"""A plan: all that a worker needs to know, made once by the supervisor and sent to each. Holds values, no objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entrepot.config.root import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`secret` signs upload states: the same for all workers, and across restarts where `http.secret` is set."""
+
+    configuration: Configuration
+    secret: bytes

@@ -1,0 +1,101 @@
+"""The content-addressed store, and the links that let a repository read what is in it.
+
+The link is asked on every read and never remembered: it alone says what a repository may read (CVE-2024-39897,
+CVE-2026-35172). Must not know uploads or manifests.
+"""
+
+from __future__ import annotations
+
+from entrepot.content import Blob, Body, Bytes, LocalFile, Select, Stream
+from entrepot.driver import Driver, LocalPaths, PathNotFound
+from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
+from entrepot.oci.digest import Digest
+from entrepot.oci.errors import BlobUnknown
+from entrepot.oci.names import RepositoryName
+from entrepot.storage import layout
+from entrepot.storage.links import read_link, write_link
+from entrepot.wire.ranges import Span
+
+SMALL = 64 * 1024
+"""Bytes; smaller content is answered from memory, which the driver keeps in step with the file."""
+
+
+class BlobStore:
+    """All blobs of a registry; `local` is the driver's ability to name local files, or None."""
+
+    def __init__(self, driver: Driver, local: LocalPaths | None) -> None:
+        self._driver = driver
+        self._local = local
+
+    async def stat(self, name: RepositoryName, digest: Digest) -> Descriptor:
+        """Raises BlobUnknown unless the repository links it and the content is there."""
+        try:
+            # An alias that Distribution wrote: a sha512 link may name the sha256 the content lies under.
+            target = await read_link(self._driver, layout.layer_link(name, digest))
+            entry = await self._driver.stat(layout.blob_data(target))
+        except PathNotFound:
+            raise BlobUnknown(digest) from None
+        return Descriptor(OCTET_STREAM, target, entry.size)
+
+    async def open(self, name: RepositoryName, digest: Digest, select: Select | None) -> Blob:
+        """Raises BlobUnknown as `stat` does."""
+        descriptor = await self.stat(name, digest)
+        span = None if select is None else select(descriptor.size)
+        path = layout.blob_data(descriptor.digest)
+        try:
+            return Blob(descriptor, await self._body(path, descriptor.size, span), span)
+        except PathNotFound:
+            raise BlobUnknown(digest) from None
+
+    async def _body(self, path: str, size: int, span: Span | None) -> Body:
+        if size <= SMALL:
+            content = await self._driver.get(path)
+            return Bytes(content if span is None else content[span.start : span.stop])
+        if self._local is not None:
+            return LocalFile(self._local.local_path(path), span)
+        whole = span or Span(0, size)
+        return Stream(self._driver.read(path, whole), len(whole))
+
+    async def has(self, digest: Digest) -> bool:
+        """Whether the content is in the store, whoever may read it."""
+        try:
+            await self._driver.stat(layout.blob_data(digest))
+        except PathNotFound:
+            return False
+        return True
+
+    async def link(self, name: RepositoryName, digest: Digest) -> None:
+        """Let the repository read content that is in the store; durable."""
+        await write_link(self._driver, layout.layer_link(name, digest), digest)
+
+    async def unlink(self, name: RepositoryName, digest: Digest) -> None:
+        """Raises BlobUnknown. The content stays until it is collected."""
+        await self.stat(name, digest)
+        try:
+            await self._driver.delete(layout.layer_link(name, digest))
+        except PathNotFound:
+            raise BlobUnknown(digest) from None
+
+    async def adopt(self, path: str, digest: Digest) -> None:
+        """Make a verified, synced file of the driver the content of `digest`; durable.
+
+        What lies there already is replaced: it may be damaged, and if it is not, nothing changes for its readers.
+        """
+        await self._driver.move(path, layout.blob_data(digest))
+
+    async def put(self, digest: Digest, content: bytes) -> None:
+        """Store content that hashes to `digest`; durable."""
+        await self._driver.put(layout.blob_data(digest), content)
+
+    async def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> Descriptor | None:
+        """Link what `source` may read, or what is in the store where None; None where there is nothing to link."""
+        try:
+            if source is not None:
+                descriptor = await self.stat(source, digest)
+            else:
+                entry = await self._driver.stat(layout.blob_data(digest))
+                descriptor = Descriptor(OCTET_STREAM, digest, entry.size)
+        except (BlobUnknown, PathNotFound):
+            return None
+        await write_link(self._driver, layout.layer_link(name, digest), descriptor.digest)
+        return descriptor

@@ -1,0 +1,28 @@
+"""Links: files whose content is a digest. They say what a repository may read, and are asked on every request."""
+
+from __future__ import annotations
+
+from entrepot.driver import Driver, PathNotFound
+from entrepot.oci.digest import Digest
+from entrepot.oci.errors import DigestInvalid
+from entrepot.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+async def read_link(driver: Driver, path: str) -> Digest:
+    """The digest a link names. Raises PathNotFound where there is none.
+
+    A torn or garbled link counts as none: the client pushes again, or the upstream is asked again, and it is healed.
+    """
+    content = await driver.get(path)
+    try:
+        return Digest.parse(content.decode("ascii", "replace"))
+    except DigestInvalid:
+        log.error("link_damaged", path=path)
+        raise PathNotFound(path) from None
+
+
+async def write_link(driver: Driver, path: str, digest: Digest) -> None:
+    """Create or repoint a link, durably."""
+    await driver.put(path, digest.encode("ascii"))

@@ -1,0 +1,110 @@
+"""A registry kept on a driver: what storage/ offers, put together as the ports of registry.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from entrepot.content import Blob, Manifest, Select
+from entrepot.driver import Driver, LocalPaths
+from entrepot.oci.descriptor import Descriptor
+from entrepot.oci.digest import Digest
+from entrepot.oci.errors import DigestInvalid, ManifestTooLarge
+from entrepot.oci.manifest import MANIFEST_LIMIT
+from entrepot.oci.names import RepositoryName, Tag
+from entrepot.registry import Page
+from entrepot.storage.blobs import BlobStore
+from entrepot.storage.catalog import page_of_names
+from entrepot.storage.manifests import Manifests, read_manifest
+from entrepot.storage.referrers import Referrers
+from entrepot.storage.tags import Tags
+from entrepot.storage.uploads import Uploads, UploadSession
+from entrepot.storage.validation import References, Rules
+
+
+class LocalRegistry:
+    """A `Registry`. Holds no state but caches that the store confirms on every use: any number may share a store."""
+
+    def __init__(self, driver: Driver, local: LocalPaths | None, rules: Rules) -> None:
+        self.driver = driver
+        self.rules = rules
+        self.blobs = BlobStore(driver, local)
+        self.manifests = Manifests(driver)
+        self.tags = Tags(driver)
+        self.referrers = Referrers(driver, self.manifests, self.tags)
+        self.uploads = Uploads(driver, self.blobs)
+        self.references = References(self.blobs, self.manifests, rules)
+
+    def reader(self, name: RepositoryName) -> LocalRepository:
+        return LocalRepository(self, name)
+
+    def writer(self, name: RepositoryName) -> LocalRepository:
+        return LocalRepository(self, name)
+
+    async def catalog(self, after: str, limit: int) -> Page[str]:
+        return await page_of_names(self.driver, after, limit)
+
+
+class LocalRepository:
+    """A `WritableRepository`; as cheap as its name, made for each request."""
+
+    __slots__ = ("_name", "_registry")
+
+    def __init__(self, registry: LocalRegistry, name: RepositoryName) -> None:
+        self._registry = registry
+        self._name = name
+
+    async def resolve(self, tag: Tag) -> Digest:
+        return await self._registry.tags.resolve(self._name, tag)
+
+    async def manifest(self, digest: Digest) -> Manifest:
+        return await self._registry.manifests.get(self._name, digest)
+
+    async def stat_blob(self, digest: Digest) -> Descriptor:
+        return await self._registry.blobs.stat(self._name, digest)
+
+    async def open_blob(self, digest: Digest, select: Select | None = None) -> Blob:
+        return await self._registry.blobs.open(self._name, digest, select)
+
+    async def tags(self, after: str, limit: int | None) -> Page[str]:
+        return await self._registry.tags.page(self._name, after, limit)
+
+    async def referrers(self, subject: Digest, artifact_type: str | None, after: str, limit: int) -> Page[Descriptor]:
+        return await self._registry.referrers.page(self._name, subject, artifact_type, after, limit)
+
+    async def start_upload(self, algorithm: str) -> UploadSession:
+        return await self._registry.uploads.start(self._name, algorithm)
+
+    async def resume_upload(self, upload_id: str) -> UploadSession:
+        return await self._registry.uploads.resume(self._name, upload_id)
+
+    async def mount(self, digest: Digest, source: RepositoryName | None) -> Descriptor | None:
+        return await self._registry.blobs.mount(self._name, digest, source)
+
+    async def put_manifest(
+        self, content: bytes, declared: str | None, reference: Tag | Digest, tags: Sequence[Tag]
+    ) -> Manifest:
+        if len(content) > MANIFEST_LIMIT:
+            raise ManifestTooLarge(f"larger than {MANIFEST_LIMIT} bytes")
+        digest = reference if isinstance(reference, Digest) else Digest.of(content)
+        if isinstance(reference, Digest) and Digest.of(content, digest.algorithm) != digest:
+            raise DigestInvalid(f"the content is not {digest}")
+        manifest = await read_manifest(content, declared, digest)
+        self._registry.rules.check_class(manifest.parsed)
+        await self._registry.references.check(self._name, manifest.parsed)
+        await self._registry.manifests.put(self._name, manifest)
+        for tag in (*((reference,) if isinstance(reference, Tag) else ()), *tags):
+            await self._registry.tags.set(self._name, tag, digest)
+        return manifest
+
+    async def delete_manifest(self, digest: Digest) -> None:
+        await self._registry.manifests.get(self._name, digest)
+        # Tags first, so that none ever names what is gone.
+        for tag in await self._registry.tags.pointing_at(self._name, digest):
+            await self._registry.tags.delete(self._name, tag)
+        await self._registry.manifests.delete(self._name, digest)
+
+    async def untag(self, tag: Tag) -> None:
+        await self._registry.tags.delete(self._name, tag)
+
+    async def delete_blob(self, digest: Digest) -> None:
+        await self._registry.blobs.unlink(self._name, digest)

@@ -1,0 +1,92 @@
+"""Tags: mutable names for the digests of manifests, in Distribution's form with a link for now and one for each then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from entrepot.driver import Driver, PathNotFound
+from entrepot.oci.digest import Digest
+from entrepot.oci.errors import ManifestUnknown, NameUnknown
+from entrepot.oci.names import RepositoryName, Tag
+from entrepot.registry import Page
+from entrepot.storage import layout
+from entrepot.storage.links import read_link, write_link
+
+_BATCH = 1000
+
+
+class Tags:
+    """The tags of all repositories of a registry."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    async def resolve(self, name: RepositoryName, tag: Tag) -> Digest:
+        """Raises ManifestUnknown."""
+        try:
+            return await read_link(self._driver, layout.tag_current(name, tag))
+        except PathNotFound:
+            raise ManifestUnknown(f"unknown tag={tag}") from None
+
+    async def set(self, name: RepositoryName, tag: Tag, digest: Digest) -> None:
+        """Point the tag at `digest`, which must be stored; durable. The history first, as Distribution's -m needs it."""
+        await write_link(self._driver, layout.tag_index(name, tag, digest), digest)
+        await write_link(self._driver, layout.tag_current(name, tag), digest)
+
+    async def delete(self, name: RepositoryName, tag: Tag) -> None:
+        """Raises ManifestUnknown."""
+        try:
+            # Alone and first, so that no crash leaves a tag that is half there.
+            await self._driver.delete(layout.tag_current(name, tag))
+            await self._driver.delete(layout.tag(name, tag))
+        except PathNotFound:
+            raise ManifestUnknown(f"unknown tag={tag}") from None
+
+    async def page(self, name: RepositoryName, after: str, limit: int | None) -> Page[str]:
+        """Sorted, greater than `after`; raises NameUnknown where the repository never held a manifest."""
+        found: list[str] = []
+        wanted = None if limit is None else limit + 1
+        try:
+            while wanted is None or len(found) < wanted:
+                names = await self._driver.list(layout.tags(name), after, wanted)
+                found += await self._current(name, names)
+                if wanted is None or len(names) < wanted:
+                    break
+                after = names[-1]
+        except PathNotFound:
+            await self._require_manifests(name)
+        return Page(found if limit is None else found[:limit], limit is not None and len(found) > limit)
+
+    async def pointing_at(self, name: RepositoryName, digest: Digest) -> Sequence[Tag]:
+        """Every tag that names `digest` now."""
+        pointing: list[Tag] = []
+        page: Page[str] = Page((), more=True)
+        while page.more:
+            try:
+                page = await self.page(name, page.items[-1] if page.items else "", _BATCH)
+            except NameUnknown:
+                break
+            pointing += [Tag.parse(tag) for tag in page.items if await self._names(name, tag, digest)]
+        return pointing
+
+    async def _names(self, name: RepositoryName, tag: str, digest: Digest) -> bool:
+        try:
+            return await read_link(self._driver, layout.tag_current(name, tag)) == digest
+        except PathNotFound:
+            return False
+
+    async def _current(self, name: RepositoryName, tags: Sequence[str]) -> list[str]:
+        current = []
+        for tag in tags:
+            try:
+                await self._driver.stat(layout.tag_current(name, tag))
+            except PathNotFound:
+                continue
+            current.append(tag)
+        return current
+
+    async def _require_manifests(self, name: RepositoryName) -> None:
+        try:
+            await self._driver.stat(layout.manifests(name))
+        except PathNotFound:
+            raise NameUnknown({"name": name}) from None

@@ -1,0 +1,194 @@
+"""Upload sessions: append, commit, cancel. All state is in the store; what is in memory only saves work.
+
+The layout is Distribution's, so that either server can go on with what the other began. Its `hashstates` are neither
+read nor written: they are a dump of another language's memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from entrepot.driver import Driver, Locked, NoSpace, PathNotFound, Writer
+from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
+from entrepot.oci.digest import CANONICAL, Digest, Hasher, new_hasher
+from entrepot.oci.errors import BlobUploadBusy, BlobUploadUnknown, DigestInvalid, RangeInvalid, SizeInvalid
+from entrepot.oci.names import RepositoryName
+from entrepot.pouring import pour
+from entrepot.storage import layout
+from entrepot.storage.blobs import BlobStore
+from entrepot.storage.recent import Recent
+from entrepot.telemetry import get_logger
+from entrepot.wire.ranges import Span, format_upload_range
+
+log = get_logger(__name__)
+
+_LOCK_PATIENCE = 2.0  # seconds; a client that reconnects may meet its own dying request
+_LOCK_PAUSE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class RunningHash:
+    """The hash of the first `offset` bytes of an upload, as this process saw them go by."""
+
+    algorithm: str
+    hasher: Hasher
+    offset: int
+
+
+class Uploads:
+    """All upload sessions of a registry, and the hashes that run along in this process."""
+
+    def __init__(self, driver: Driver, blobs: BlobStore) -> None:
+        self.driver = driver
+        self.blobs = blobs
+        # A session that is not found here, because another worker began it, is hashed again at its commit.
+        self.hashes: Recent[str, RunningHash] = Recent(4096, lambda _: 1)
+
+    async def start(self, name: RepositoryName, algorithm: str) -> UploadSession:
+        """A new session; durable, so that the client may come back to it."""
+        started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        session = UploadSession(self, name, str(uuid.uuid4()), started_at)
+        await self.driver.put(f"{session.path}/startedat", started_at.encode())
+        self.hashes.put(session.id, RunningHash(algorithm, new_hasher(algorithm), 0))
+        return session
+
+    async def resume(self, name: RepositoryName, upload_id: str) -> UploadSession:
+        """Raises BlobUploadUnknown; also for an id that is no UUID, which no session ever had."""
+        try:
+            parsed = uuid.UUID(upload_id)
+            if str(parsed) != upload_id:
+                raise BlobUploadUnknown(upload_id[:64])
+            started_at = await self.driver.get(f"{layout.upload(name, upload_id)}/startedat")
+        except (ValueError, PathNotFound):
+            raise BlobUploadUnknown(upload_id[:64]) from None
+        return UploadSession(self, name, upload_id, started_at.decode("ascii", "replace"))
+
+
+class UploadSession:
+    """One session. Not for two tasks at once: they are kept apart by a lock in the store, not in this object."""
+
+    def __init__(self, uploads: Uploads, name: RepositoryName, upload_id: str, started_at: str) -> None:
+        self._uploads = uploads
+        self._driver = uploads.driver
+        self._name = name
+        self.id = upload_id
+        self.started_at = started_at
+        self.path = layout.upload(name, upload_id)
+        self._data = f"{self.path}/data"
+
+    async def offset(self) -> int:
+        try:
+            return (await self._driver.stat(self._data)).size
+        except PathNotFound:
+            return 0
+
+    async def append(self, chunks: AsyncIterator[bytes], at: int, length: int | None) -> int:
+        async with self._lock():
+            return await self._receive(chunks, at, length)
+
+    async def commit(self, digest: Digest, chunks: AsyncIterator[bytes], at: int, length: int | None) -> Descriptor:
+        async with self._lock():
+            size = await self._receive(chunks, at, length)
+            actual = await self._digest(digest.algorithm, size)
+            if actual == digest:
+                # The link last: it must never name what is not there.
+                await self._uploads.blobs.adopt(self._data, digest)
+                await self._uploads.blobs.link(self._name, digest)
+            await self._drop()
+        if actual != digest:
+            raise DigestInvalid(f"the content is {actual}")
+        return Descriptor(OCTET_STREAM, digest, size)
+
+    async def cancel(self) -> None:
+        async with self._lock():
+            await self._drop()
+
+    async def _drop(self) -> None:
+        self._uploads.hashes.pop(self.id)
+        try:
+            await self._driver.delete(self.path)
+        except (OSError, PathNotFound) as error:
+            # What is left behind harms nobody and is purged: a failure here must not undo a commit.
+            log.warning("upload_not_removed", upload=self.id, error=str(error))
+
+    @asynccontextmanager
+    async def _lock(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await self._acquire(stack)
+            yield
+
+    async def _acquire(self, stack: AsyncExitStack) -> None:
+        deadline = asyncio.get_running_loop().time() + _LOCK_PATIENCE
+        while True:
+            try:
+                # `startedat` is there from the first to the last moment of a session, so it is what is locked.
+                return await stack.enter_async_context(self._driver.lock(f"{self.path}/startedat"))
+            except PathNotFound:
+                raise BlobUploadUnknown(self.id) from None
+            except Locked:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise BlobUploadBusy("another request is writing to this upload") from None
+            await asyncio.sleep(_LOCK_PAUSE)
+
+    async def _receive(self, chunks: AsyncIterator[bytes], at: int, length: int | None) -> int:
+        async with self._driver.writer(self._data) as writer:
+            before = writer.offset
+            if at != before:
+                raise RangeInvalid(
+                    f"the upload holds {before} bytes, the chunk starts at {at}",
+                    headers=[("range", format_upload_range(before))],
+                )
+            running = self._running(before)
+            await self._fill(writer, chunks if length is None else _exactly(chunks, length), running)
+            await self._sync(writer)
+            if running is not None:
+                self._uploads.hashes.put(self.id, RunningHash(running.algorithm, running.hasher, writer.offset))
+            return writer.offset
+
+    async def _fill(self, writer: Writer, chunks: AsyncIterator[bytes], running: RunningHash | None) -> None:
+        before = writer.offset
+        try:
+            await pour(chunks, writer.write, None if running is None else running.hasher)
+        except (SizeInvalid, NoSpace):
+            await writer.truncate(before)
+            raise
+
+    async def _sync(self, writer: Writer) -> None:
+        try:
+            await writer.sync()
+        except (OSError, NoSpace):
+            # The kernel may have dropped the pages and would report success next time: nothing here can be trusted.
+            await self._drop()
+            raise
+
+    def _running(self, offset: int) -> RunningHash | None:
+        # Taken out while it is used: after a failure nobody knows what it has seen.
+        running = self._uploads.hashes.pop(self.id)
+        if offset == 0 and (running is None or running.offset != 0):
+            return RunningHash(CANONICAL, new_hasher(CANONICAL), 0)
+        return running if running is not None and running.offset == offset else None
+
+    async def _digest(self, algorithm: str, size: int) -> Digest:
+        running = self._uploads.hashes.get(self.id)
+        if running is not None and running.offset == size and running.algorithm == algorithm:
+            return Digest.from_hasher(algorithm, running.hasher)
+        hasher = new_hasher(algorithm)
+        async for chunk in self._driver.read(self._data, Span(0, size)):
+            await asyncio.to_thread(hasher.update, chunk)
+        return Digest.from_hasher(algorithm, hasher)
+
+
+async def _exactly(chunks: AsyncIterator[bytes], length: int) -> AsyncIterator[bytes]:
+    received = 0
+    async for chunk in chunks:
+        received += len(chunk)
+        if received > length:
+            raise SizeInvalid(f"more than the {length} bytes of its Content-Range")
+        yield chunk
+    if received < length:
+        raise SizeInvalid(f"{received} of the {length} bytes of its Content-Range")

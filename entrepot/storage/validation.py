@@ -1,0 +1,101 @@
+"""What a manifest must satisfy before a repository takes it: its references are here, its URLs and class allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from entrepot.oci.descriptor import (
+    DOCKER_IMAGE_CONFIG,
+    DOCKER_PLUGIN_CONFIG,
+    IMAGE_TYPES,
+    OCI_IMAGE_CONFIG,
+    Descriptor,
+    is_foreign,
+)
+from entrepot.oci.errors import BlobUnknown, Denied, Errors, ManifestBlobUnknown, ManifestInvalid, RegistryError
+from entrepot.oci.manifest import Parsed, references
+from entrepot.oci.names import RepositoryName
+from entrepot.storage.blobs import BlobStore
+from entrepot.storage.manifests import Manifests
+
+_CLASSES = {DOCKER_IMAGE_CONFIG: "image", OCI_IMAGE_CONFIG: "image", DOCKER_PLUGIN_CONFIG: "plugin"}
+_BREATH = 256
+"""References looked up between two turns of the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Distribution's `validation.manifests.urls` and `policy.repository.classes`.
+
+    `urls` None: any http(s) URL. Otherwise a URL must match `allow`, when there is one, and must not match `deny`.
+    """
+
+    urls_checked: bool = False
+    allow: re.Pattern[str] | None = None
+    deny: re.Pattern[str] | None = None
+    classes: frozenset[str] = frozenset()
+
+    def check_class(self, parsed: Parsed) -> None:
+        """Raises Denied. Indexes have no class and pass."""
+        if not self.classes or parsed.media_type not in IMAGE_TYPES or parsed.config is None:
+            return
+        kind = _CLASSES.get(parsed.config.media_type)
+        if kind is None:
+            raise Denied(f"unknown manifest class for {parsed.config.media_type}")
+        if kind not in self.classes:
+            raise Denied(f"registry does not allow {kind} manifest")
+
+    def allows_url(self, url: str) -> bool:
+        """Whether a layer may name this URL as the place it lives at."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.fragment:
+            return False
+        if not self.urls_checked:
+            return True
+        # With no list at all Distribution allows none.
+        allowed = self.allow is not None and self.allow.search(url) is not None
+        if self.allow is None:
+            allowed = self.deny is not None
+        return allowed and (self.deny is None or self.deny.search(url) is None)
+
+
+class References:
+    """Checks that what a manifest refers to can be pulled from the same repository."""
+
+    def __init__(self, blobs: BlobStore, manifests: Manifests, rules: Rules) -> None:
+        self._blobs = blobs
+        self._manifests = manifests
+        self._rules = rules
+
+    async def check(self, name: RepositoryName, parsed: Parsed) -> None:
+        """Raises Errors with one entry for each reference that is not right. The subject need not be here."""
+        errors: list[RegistryError] = []
+        wanted: Sequence[Descriptor] = (*references(parsed), *parsed.manifests)
+        children = frozenset(map(id, parsed.manifests))
+        for index, descriptor in enumerate(wanted):
+            if index % _BREATH == _BREATH - 1:
+                await asyncio.sleep(0)
+            if any(not self._rules.allows_url(url) for url in descriptor.urls):
+                errors.append(ManifestInvalid(f"invalid URL on layer {descriptor.digest}"))
+            elif not await self._present(name, descriptor, is_child=id(descriptor) in children):
+                errors.append(ManifestBlobUnknown(descriptor.digest))
+        if errors:
+            raise Errors(errors)
+
+    async def _present(self, name: RepositoryName, descriptor: Descriptor, *, is_child: bool) -> bool:
+        if is_child:
+            return await self._manifests.has(name, descriptor.digest)
+        if is_foreign(descriptor):
+            return True
+        try:
+            await self._blobs.stat(name, descriptor.digest)
+        except BlobUnknown:
+            return False
+        return True

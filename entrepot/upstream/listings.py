@@ -1,0 +1,91 @@
+"""Lists that come in pages, tied by Link headers, with bounds on their number and size (CVE-2023-25153 and kin)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from pyreqwest.http import Url
+
+from entrepot.oci.errors import TagInvalid, UpstreamFailed
+from entrepot.oci.manifest import MANIFEST_LIMIT
+from entrepot.oci.names import Tag
+from entrepot.upstream.addresses import NotAllowed, join
+from entrepot.upstream.message import Head
+from entrepot.upstream.transport import Reply
+from entrepot.wire.links import parse_next
+
+PAGE_SIZE = 1000
+PAGE_LIMIT = 100
+BYTE_LIMIT = 8 * MANIFEST_LIMIT
+"""Of all pages together."""
+
+Ask = Callable[[Url], AbstractAsyncContextManager[Reply]]
+Take = Callable[[bytes], bool]
+
+
+async def walk(ask: Ask, first: Url, take: Take) -> bool:
+    """Hand each page's bytes to `take` until it says that it has enough; answer whether more pages follow.
+
+    Raises UpstreamFailed for a list that has no end within the bounds, and what `ask` and `take` raise.
+    """
+    url, seen, budget = first, set[str](), BYTE_LIMIT
+    while len(seen) < PAGE_LIMIT:
+        seen.add(str(url))
+        async with ask(url) as reply:
+            reply.require_plain()
+            content = await reply.content(min(MANIFEST_LIMIT, budget))
+            following = next_page(reply.head)
+        budget -= len(content)
+        enough = take(content)
+        if following is None or enough:
+            return following is not None
+        if str(following) in seen:
+            raise UpstreamFailed("the upstream's list leads back to itself")
+        url = following
+    raise UpstreamFailed("the upstream's list has no end")
+
+
+def next_page(head: Head) -> Url | None:
+    """Where the next page is: on the host that gave this one, since it is asked with the same credentials.
+
+    Raises UpstreamFailed where the Link leads elsewhere.
+    """
+    reference = parse_next(head.header("Link") or "")
+    if reference is None:
+        return None
+    try:
+        url = join(head.url, reference)
+    except NotAllowed:
+        url = None
+    if url is None or url.origin_ascii != head.url.origin_ascii:
+        raise UpstreamFailed("the upstream's list goes on where it may not")
+    return url
+
+
+def parse_tags(content: bytes) -> list[str]:
+    """The tags of one page, in its order; what is no tag is left out. Raises UpstreamFailed for what is no list."""
+    try:
+        members = json.loads(content)
+    except (ValueError, RecursionError):
+        members = None
+    tags = members.get("tags", []) if isinstance(members, dict) else None
+    if not isinstance(tags, list | None) or members is None:
+        raise UpstreamFailed("the upstream sent no list of tags")
+    return [tag for tag in tags or () if isinstance(tag, str) and _is_tag(tag)]
+
+
+def _is_tag(text: str) -> bool:
+    try:
+        Tag.parse(text)
+    except TagInvalid:
+        return False
+    return True
+
+
+def tags_after(tags: Sequence[str], after: str) -> Sequence[str]:
+    """What follows `after` in a page of an upstream that may not know `last`, and may have an order of its own."""
+    if after in tags:
+        return tags[tags.index(after) + 1 :]
+    return [tag for tag in tags if tag > after] if list(tags) == sorted(tags) else tags

@@ -1,0 +1,184 @@
+"""Sends one request, one hop, and gives its answer as it arrives. The only module that calls the HTTP client.
+
+Knows neither registries nor credentials: what is asked, and what an answer means, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import ClientClosedError, NetworkError, PyreqwestError, RequestTimeoutError
+from pyreqwest.request import StreamRequest
+from pyreqwest.response import Response
+
+from entrepot.oci.errors import UpstreamFailed, UpstreamUnreachable
+from entrepot.telemetry import get_logger
+from entrepot.upstream.headers import parse_length
+from entrepot.upstream.message import Head, Request
+
+USER_AGENT = "entrepot"
+
+_CONNECTING = "client error (Connect)"
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds: to connect, to wait for headers or for the next bytes, and for all of one answer (None: no bound)."""
+
+    connect: float
+    idle: float
+    whole: float | None
+
+
+class Reply:
+    """An answer whose head has come; its body is read from the network as it is asked for, and only once."""
+
+    def __init__(self, request: Request, response: Response) -> None:
+        self.head = Head(response.status, request.url, lambda name: _values(response, name))
+        self._request = request
+        self._response = response
+
+    @property
+    def length(self) -> int | None:
+        """Content-Length in bytes; None where there is none, or one that the framing contradicts."""
+        if _values(self._response, "Transfer-Encoding"):
+            return None
+        return parse_length(self.head.header("Content-Length"))
+
+    def require_plain(self) -> None:
+        """Raise UpstreamFailed for a body in a Content-Encoding: it would not be what its digest says."""
+        if _values(self._response, "Content-Encoding") not in ([], ["identity"]):
+            raise UpstreamFailed("the upstream sent an encoded body where identity was asked for")
+
+    async def chunks(self) -> AsyncIterator[memoryview]:
+        """The body as the network brings it, without a copy. Raises UpstreamFailed where it breaks off or stalls."""
+        read = self._response.body_reader.read_chunk
+        try:
+            while (chunk := await read()) is not None:
+                yield memoryview(chunk)
+        except PyreqwestError as error:
+            _log.warning("upstream_broke_off", host=self._request.url.authority, reason=_reason(error))
+            raise UpstreamFailed("the upstream broke off or stalled in the middle of its answer") from None
+
+    async def content(self, limit: int) -> bytes:
+        """The whole body. Raises UpstreamFailed as soon as it is longer than `limit` bytes."""
+        if (self.length or 0) > limit:
+            raise UpstreamFailed(f"the upstream sent more than {limit} bytes")
+        content = bytearray()
+        async for chunk in self.chunks():
+            content += chunk
+            if len(content) > limit:
+                raise UpstreamFailed(f"the upstream sent more than {limit} bytes")
+        return bytes(content)
+
+
+class Transport:
+    """One pool of HTTP/1.1 connections with a bound on requests under way.
+
+    The HTTP client is made with the first request, in the running event loop; an upstream that is down is noticed then.
+    """
+
+    def __init__(self, pace: Pace, connections: int) -> None:
+        self._pace = pace
+        self._connections = connections
+        self._client: Client | None = None
+
+    @asynccontextmanager
+    async def send(self, request: Request) -> AsyncIterator[Reply]:
+        """The answer's head, as soon as it has come; leaving the context ends the answer, read or not.
+
+        Raises UpstreamUnreachable where nothing came, UpstreamFailed where what came is no HTTP.
+        """
+        stream, response = await self._begin(request)
+        try:
+            yield Reply(request, response)
+        finally:
+            await stream.__aexit__(None, None, None)
+
+    async def close(self) -> None:
+        """Break off all answers under way."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def _begin(self, request: Request) -> tuple[StreamRequest, Response]:
+        try:
+            try:
+                return await self._attempt(request)
+            except NetworkError as error:
+                # A kept-alive connection may have died meanwhile; GET and HEAD may be asked twice, once more is enough.
+                if _CONNECTING in _causes(error):
+                    raise
+                return await self._attempt(request)
+        except PyreqwestError as error:
+            raise _failure(request, error) from None
+
+    async def _attempt(self, request: Request) -> tuple[StreamRequest, Response]:
+        stream = self._build(request)
+        return stream, await stream.__aenter__()
+
+    def _build(self, request: Request) -> StreamRequest:
+        if self._client is None:
+            self._client = _build_client(self._pace, self._connections)
+        builder = self._client.request(request.method, request.url)
+        for name, value in request.headers:
+            builder = builder.header(name, value)
+        if request.authorization is not None:
+            builder = builder.header("Authorization", request.authorization, is_sensitive=True)
+        # With any other limit the client would hold the head back until so many bytes of the body have come.
+        return builder.streamed_read_buffer_limit(0).build_streamed()
+
+
+def _build_client(pace: Pace, connections: int) -> Client:
+    builder = (
+        ClientBuilder()
+        .user_agent(USER_AGENT)
+        .default_headers({"Accept-Encoding": "identity"})
+        .gzip(False)
+        .brotli(False)
+        .zstd(False)
+        .deflate(False)
+        .follow_redirects(False)
+        .referer(False)
+        .http1_only()
+        .connect_timeout(timedelta(seconds=pace.connect))
+        .read_timeout(timedelta(seconds=pace.idle))
+        .max_connections(connections)
+        .pool_timeout(timedelta(seconds=pace.idle))
+    )
+    # Cancelling does not reach a request that waits for its head: the client's own deadlines are what ends it.
+    return (builder if pace.whole is None else builder.timeout(timedelta(seconds=pace.whole))).build()
+
+
+def _values(response: Response, name: str) -> list[str]:
+    try:
+        return response.get_header_all(name)
+    except ValueError:  # not ASCII
+        return [""]
+
+
+def _causes(error: PyreqwestError) -> list[str]:
+    # The first cause repeats the URL, which may be signed: it is never shown.
+    causes = getattr(error, "details", {}).get("causes") or []
+    return [cause["message"] for cause in causes if "://" not in cause["message"]]
+
+
+def _reason(error: PyreqwestError) -> str:
+    return (_causes(error) or [error.message])[-1]
+
+
+def _failure(request: Request, error: PyreqwestError) -> UpstreamFailed:
+    reason = _reason(error)
+    _log.warning("upstream_request_failed", host=request.url.authority, method=request.method, reason=reason)
+    if isinstance(error, RequestTimeoutError):
+        return UpstreamUnreachable("the upstream did not answer in time")
+    if "certificate" in reason:
+        return UpstreamFailed("the upstream's certificate is not valid")
+    if isinstance(error, NetworkError | ClientClosedError):
+        return UpstreamUnreachable("the upstream can not be reached")
+    return UpstreamFailed("the upstream's answer is no HTTP")

@@ -1,0 +1,33 @@
+"""skopeo, run as its users run it against a registry without TLS on 127.0.0.1."""
+
+from tests.real.processes import run
+
+# No credentials of the person who runs the tests: skopeo would send them.
+ENVIRONMENT = {"REGISTRY_AUTH_FILE": "/nonexistent/auth.json"}
+POLICY = "--insecure-policy"
+
+
+def copy(source: str, destination: str, *options: str) -> None:
+    """Copy an image between two transports without changing a byte of it; raise ProgramFailed."""
+    convert(source, destination, "--preserve-digests", *options)
+
+
+def convert(source: str, destination: str, *options: str) -> None:
+    """Copy an image between two transports in the form that the destination wants; raise ProgramFailed."""
+    insecure = ("--src-tls-verify=false", "--dest-tls-verify=false")
+    run(["skopeo", POLICY, "copy", *insecure, *options, source, destination], ENVIRONMENT)
+
+
+def inspect_raw(source: str) -> str:
+    """Return the manifest of an image as text."""
+    return run(["skopeo", POLICY, "inspect", "--raw", "--tls-verify=false", source], ENVIRONMENT)
+
+
+def list_tags(repository: str) -> str:
+    """Return skopeo's JSON list of a repository's tags."""
+    return run(["skopeo", POLICY, "list-tags", "--tls-verify=false", f"docker://{repository}"], ENVIRONMENT)
+
+
+def delete(image: str) -> None:
+    """Delete the manifest that an image's tag names; raise ProgramFailed."""
+    run(["skopeo", POLICY, "delete", "--tls-verify=false", f"docker://{image}"], ENVIRONMENT)
