@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-
 from typing import TypeVar
 
 from entrepot.oci.digest import Hasher

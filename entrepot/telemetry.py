@@ -1,4 +1,4 @@
-"""Leaf: how every other module gets a logger. Names no backend's settings; server/logs.py decides what lines look like."""
+"""Leaf: how every other module gets a logger. What lines look like is decided by server/logs.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a request to its answer: match, gate, call, translate errors. The only place where an error becomes a response."""
+"""From a request to its answer: match, gate, call; and the only place where an error becomes a response."""
 
 from __future__ import annotations
 

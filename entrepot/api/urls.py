@@ -1,4 +1,4 @@
-"""Locations: the URLs that answers name, by Distribution's rules for `http.host`, `prefix`, `relativeurls` and proxies."""
+"""Locations: the URLs in answers, by Distribution's rules for `http.host`, `prefix`, `relativeurls` and proxies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_FORWARDED = 1024
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """Builds locations. `host` is an absolute base URL with its path, without a trailing slash; empty: the request tells.
+    """Builds locations. `host` is a base URL with its path, without a trailing slash; empty: the request tells.
 
     `prefix` is empty or begins, and does not end, with a slash.
     """

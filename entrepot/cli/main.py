@@ -20,7 +20,7 @@ app.command()(serve)
 app.command("check-config")(check_config)
 
 
-def _print_version(asked: bool) -> None:  # noqa: FBT001  # Typer's form of a callback
+def _print_version(asked: bool) -> None:
     if asked:
         typer.echo(f"entrepot {__version__}")
         raise typer.Exit

@@ -42,7 +42,8 @@ class Fill:
         async with self._changed:
             await self._changed.wait_for(lambda: self.progress.size is not None or self.progress.state != RUNNING)
         if self.progress.state not in (RUNNING, VERIFIED):
-            raise _RELAYED.get(self.progress.state, UpstreamFailed)()
+            failure = _RELAYED.get(self.progress.state, UpstreamFailed)
+            raise failure
         return self.progress.size or 0
 
     async def readable(self, offset: int) -> int:

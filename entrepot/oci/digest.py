@@ -25,7 +25,7 @@ class Hasher(Protocol):
 
 
 class Digest(str):
-    """A valid digest; only `parse`, `of` and `from_hasher` make one, so that whoever holds one may build paths from it."""
+    """A valid digest; only `parse`, `of` and `from_hasher` make one, so that paths may be built from it."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Repository names, tags and references: the spec's grammar, parse or raise (OCI distribution-spec, "Pulling manifests")."""
+"""Repository names, tags and references: the grammar of the OCI distribution-spec, "Pulling manifests"."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ def serve(configuration: Configuration, workers: int, started: Callable[[Address
 
     @server.on_startup
     def announce() -> None:
-        log.info(f"listening on {address}{', tls' if configuration.http.tls.certificate else ''}")
+        line = f"listening on {address}{', tls' if configuration.http.tls.certificate else ''}"
+        log.info(line)
         started(address)
 
     # What is in memory now is the same in all workers; the collector must not touch, and so copy, it.

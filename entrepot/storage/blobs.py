@@ -14,6 +14,7 @@ from entrepot.oci.errors import BlobUnknown
 from entrepot.oci.names import RepositoryName
 from entrepot.storage import layout
 from entrepot.storage.links import read_link, write_link
+from entrepot.storage.recent import Recent
 from entrepot.wire.ranges import Span
 
 SMALL = 64 * 1024
@@ -26,6 +27,8 @@ class BlobStore:
     def __init__(self, driver: Driver, local: LocalPaths | None) -> None:
         self._driver = driver
         self._local = local
+        # A hint that saves a stat: the size of what a digest names does not change.
+        self._small: Recent[Digest, bool] = Recent(8192, lambda _: 1)
 
     async def stat(self, name: RepositoryName, digest: Digest) -> Descriptor:
         """Raises BlobUnknown unless the repository links it and the content is there."""
@@ -39,21 +42,23 @@ class BlobStore:
 
     async def open(self, name: RepositoryName, digest: Digest, select: Select | None) -> Blob:
         """Raises BlobUnknown as `stat` does."""
-        descriptor = await self.stat(name, digest)
-        span = None if select is None else select(descriptor.size)
-        path = layout.blob_data(descriptor.digest)
         try:
-            return Blob(descriptor, await self._body(path, descriptor.size, span), span)
+            target = await read_link(self._driver, layout.layer_link(name, digest))
+            path = layout.blob_data(target)
+            if self._small.get(target):
+                return _small_blob(target, await self._driver.get(path), select)
+            size = (await self._driver.stat(path)).size
+            if size <= SMALL:
+                self._small.put(target, True)
+                return _small_blob(target, await self._driver.get(path), select)
         except PathNotFound:
             raise BlobUnknown(digest) from None
+        span = None if select is None else select(size)
+        return Blob(Descriptor(OCTET_STREAM, target, size), self._body(path, span or Span(0, size), span), span)
 
-    async def _body(self, path: str, size: int, span: Span | None) -> Body:
-        if size <= SMALL:
-            content = await self._driver.get(path)
-            return Bytes(content if span is None else content[span.start : span.stop])
+    def _body(self, path: str, whole: Span, span: Span | None) -> Body:
         if self._local is not None:
             return LocalFile(self._local.local_path(path), span)
-        whole = span or Span(0, size)
         return Stream(self._driver.read(path, whole), len(whole))
 
     async def has(self, digest: Digest) -> bool:
@@ -99,3 +104,9 @@ class BlobStore:
             return None
         await write_link(self._driver, layout.layer_link(name, digest), descriptor.digest)
         return descriptor
+
+
+def _small_blob(digest: Digest, content: bytes, select: Select | None) -> Blob:
+    span = None if select is None else select(len(content))
+    body = Bytes(content if span is None else content[span.start : span.stop])
+    return Blob(Descriptor(OCTET_STREAM, digest, len(content)), body, span)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from entrepot.driver import Driver, PathNotFound
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import DigestInvalid
@@ -15,12 +17,16 @@ async def read_link(driver: Driver, path: str) -> Digest:
 
     A torn or garbled link counts as none: the client pushes again, or the upstream is asked again, and it is healed.
     """
-    content = await driver.get(path)
     try:
-        return Digest.parse(content.decode("ascii", "replace"))
+        return _parse(await driver.get(path))
     except DigestInvalid:
         log.error("link_damaged", path=path)
         raise PathNotFound(path) from None
+
+
+@lru_cache(maxsize=8192)
+def _parse(content: bytes) -> Digest:
+    return Digest.parse(content.decode("ascii", "replace"))
 
 
 async def write_link(driver: Driver, path: str, digest: Digest) -> None:

@@ -1,4 +1,4 @@
-"""Referrers: the manifests of a repository whose `subject` a digest is (OCI distribution-spec 1.1, "Listing Referrers").
+"""Referrers: the manifests of a repository whose `subject` a digest is (OCI distribution-spec, "Listing Referrers").
 
 From the links that are written with each manifest, and from the fall-back tag that clients keep where a registry
 without this API, such as Distribution, held the repository before.

@@ -1,4 +1,4 @@
-"""Tags: mutable names for the digests of manifests, in Distribution's form with a link for now and one for each then."""
+"""Tags: mutable names for the digests of manifests; as in Distribution a link for now, and one for each then."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Tags:
             raise ManifestUnknown(f"unknown tag={tag}") from None
 
     async def set(self, name: RepositoryName, tag: Tag, digest: Digest) -> None:
-        """Point the tag at `digest`, which must be stored; durable. The history first, as Distribution's -m needs it."""
+        """Point the tag at `digest`, which must be stored; durable. Distribution's collection needs the history."""
         await write_link(self._driver, layout.tag_index(name, tag, digest), digest)
         await write_link(self._driver, layout.tag_current(name, tag), digest)
 

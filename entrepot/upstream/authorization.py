@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
 
-from entrepot.oci.errors import RegistryError
+from entrepot.oci.errors import UpstreamFailed
 from entrepot.oci.names import RepositoryName
 from entrepot.upstream.addresses import Address
 from entrepot.upstream.base import CredentialSource
@@ -52,13 +52,13 @@ class Authorizer:
     async def known(self, name: RepositoryName) -> str | None:
         """The header to begin with: by the last challenge seen, before the upstream has to repeat it; None for none.
 
-        May raise what `renew` raises, and then the challenge is forgotten: the next request begins without.
+        May raise what `renew` raises; after UpstreamFailed the challenge is forgotten: the next request begins without.
         """
         if not self._challenges:
             return None
         try:
-            return await self._find(self._challenges, await self._applicant(name), refused=None)
-        except RegistryError:
+            return await self._find(self._challenges, await self._applicant(name))
+        except UpstreamFailed:
             self._challenges = ()
             raise
 
@@ -68,7 +68,12 @@ class Authorizer:
         Raises Unauthorized, Denied, TooManyRequests or UpstreamFailed as `tokens.authorize` does, and what the asking
         raises.
         """
-        header = await self._find(challenges, await self._applicant(name), refused)
+        applicant = await self._applicant(name)
+        if refused is not None:
+            # It may be kept under the service of an earlier challenge, and would be found there again.
+            self._cache.forget(applicant.key(self._challenges), refused)
+            self._cache.forget(applicant.key(challenges), refused)
+        header = await self._find(challenges, applicant)
         self._challenges = tuple(challenges)
         return header
 
@@ -83,12 +88,11 @@ class Authorizer:
         credentials = await self._source.credentials(self._address.host) if self._source else None
         return Applicant(self._address, name, credentials, self._realm_hosts)
 
-    async def _find(self, challenges: Sequence[Challenge], applicant: Applicant, refused: str | None) -> str:
+    async def _find(self, challenges: Sequence[Challenge], applicant: Applicant) -> str:
         key = applicant.key(challenges)
         cached = self._cache.get(key)
-        if cached is not None and cached.value != refused:
+        if cached is not None:
             return cached.value
-        self._cache.forget(key)
         conversation = self._conversations.get(key)
         if conversation is None:
             conversation = asyncio.create_task(self._converse(key, challenges, applicant))
@@ -96,19 +100,20 @@ class Authorizer:
             conversation.add_done_callback(lambda done: self._end(key, done))
         return (await asyncio.shield(conversation)).value
 
-    async def _converse(
-        self, key: TokenKey, challenges: Sequence[Challenge], applicant: Applicant
-    ) -> Authorization:
+    async def _converse(self, key: TokenKey, challenges: Sequence[Challenge], applicant: Applicant) -> Authorization:
         asked_at = self._clock()
-        conversation = authorize(challenges, applicant)
+        authorization = await self._ask_through(authorize(challenges, applicant))
+        self._cache.put(key, authorization, asked_at)
+        return authorization
+
+    async def _ask_through(self, conversation: Generator[TokenRequest, TokenAnswer, Authorization]) -> Authorization:
         try:
             request = next(conversation)
             while True:
                 request = conversation.send(await self._ask(request))
         except StopIteration as end:
             authorization: Authorization = end.value
-        self._cache.put(key, authorization, asked_at)
-        return authorization
+            return authorization
 
     def _end(self, key: TokenKey, conversation: asyncio.Task[Authorization]) -> None:
         self._conversations.pop(key, None)

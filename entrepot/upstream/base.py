@@ -73,7 +73,7 @@ class Upstream(Protocol):
     """A registry to read from. Every method may raise what REFUSED lists."""
 
     async def resolve(self, name: RepositoryName, tag: Tag) -> Digest:
-        """The digest the tag names there now; costs a HEAD where the upstream can answer one. Raises ManifestUnknown."""
+        """The digest the tag names now; costs a HEAD, and a GET where that does not tell it. Raises ManifestUnknown."""
 
     async def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Fetched:
         """A manifest of at most MANIFEST_LIMIT bytes, which hash to `reference` where that is a digest.
@@ -99,7 +99,7 @@ class Upstream(Protocol):
     async def referrers(
         self, name: RepositoryName, digest: Digest, artifact_type: str | None
     ) -> Sequence[Descriptor] | None:
-        """What refers to the manifest, of that type only where one is given; None where the upstream has no such API."""
+        """What refers to the manifest, only of `artifact_type` where given; None where the upstream has no such API."""
 
     async def close(self) -> None:
         """End what is under way. May be called twice; nothing else may be called after it."""

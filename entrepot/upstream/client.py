@@ -73,13 +73,11 @@ class OciUpstream:
         idle = min(limits.idle, limits.metadata)
         self._metadata = Transport(Pace(limits.connect, idle, limits.metadata), limits.metadata_connections)
         self._blobs = Transport(Pace(limits.connect, limits.idle, None), limits.blob_connections)
-        self._authorizer = Authorizer(
-            self._address, credentials, self._ask_token_service, realm_hosts=realm_hosts
-        )
+        self._authorizer = Authorizer(self._address, credentials, self._ask_token_service, realm_hosts=realm_hosts)
         self._exchange = Exchange(self._address, self._authorizer)
 
     async def resolve(self, name: RepositoryName, tag: Tag) -> Digest:
-        async with self._ask("HEAD", name, self._url(name, f"manifests/{tag}")) as reply:
+        async with self._ask("HEAD", name, self._url(name, f"manifests/{tag}"), _ACCEPT) as reply:
             digest = parse_digest(reply.head.header("Docker-Content-Digest"))
             if reply.head.status == 200 and digest is not None:
                 return digest
@@ -155,8 +153,10 @@ class OciUpstream:
         return self._address.endpoint(f"/v2/{name}/{path}", query)
 
     @asynccontextmanager
-    async def _ask(self, method: str, name: RepositoryName, url: Url, *headers: tuple[str, str]) -> AsyncIterator[Reply]:
-        request = Request(method, url, headers or (_ACCEPT,))
+    async def _ask(
+        self, method: str, name: RepositoryName, url: Url, *headers: tuple[str, str]
+    ) -> AsyncIterator[Reply]:
+        request = Request(method, url, headers)
         async with (
             deadline(self._limits.metadata),
             self._exchange.ask(self._metadata, request, name) as reply,
@@ -165,13 +165,13 @@ class OciUpstream:
 
     @asynccontextmanager
     async def _page(self, name: RepositoryName, url: Url, absent: RegistryError) -> AsyncIterator[Reply]:
-        async with self._ask("GET", name, url, ("Accept", "application/json, */*")) as reply:
+        async with self._ask("GET", name, url) as reply:
             if reply.head.status != 200:
                 raise self._exchange.refusal(reply.head, absent)
             yield reply
 
     async def _fetch(self, name: RepositoryName, reference: Tag | Digest) -> tuple[Fetched, Digest]:
-        async with self._ask("GET", name, self._url(name, f"manifests/{reference}")) as reply:
+        async with self._ask("GET", name, self._url(name, f"manifests/{reference}"), _ACCEPT) as reply:
             if reply.head.status != 200:
                 raise self._exchange.refusal(reply.head, _unknown_manifest(name, reference))
             reply.require_plain()

@@ -104,8 +104,11 @@ def _askable(challenges: Sequence[Challenge]) -> list[tuple[str, str | None, str
 @asynccontextmanager
 async def deadline(seconds: float) -> AsyncIterator[asyncio.Timeout]:
     """Raise UpstreamUnreachable when the block takes longer; it may be rescheduled, to None to lift it."""
+    timeout = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds) as timeout:
+        async with timeout:
             yield timeout
     except TimeoutError:
+        if not timeout.expired():  # somebody else's, passing through
+            raise
         raise UpstreamUnreachable("the upstream did not answer in time") from None

@@ -185,6 +185,8 @@ class TokenCache:
         while len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
 
-    def forget(self, key: TokenKey) -> None:
-        """Drop what is there, if anything is."""
-        self._entries.pop(key, None)
+    def forget(self, key: TokenKey, value: str | None = None) -> None:
+        """Drop what is there; where `value` is given, only if it is that."""
+        entry = self._entries.get(key)
+        if entry is not None and value in (None, entry[0].value):
+            del self._entries[key]

@@ -5,7 +5,7 @@ Knows neither registries nor credentials: what is asked, and what an answer mean
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -56,7 +56,7 @@ class Reply:
         if _values(self._response, "Content-Encoding") not in ([], ["identity"]):
             raise UpstreamFailed("the upstream sent an encoded body where identity was asked for")
 
-    async def chunks(self) -> AsyncIterator[memoryview]:
+    async def chunks(self) -> AsyncGenerator[memoryview, None]:
         """The body as the network brings it, without a copy. Raises UpstreamFailed where it breaks off or stalls."""
         read = self._response.body_reader.read_chunk
         try:

@@ -83,20 +83,14 @@ def test_many_layers(repository: Repository) -> None:
     """F-031: a manifest of as many descriptors as fit is answered, naming what is missing, and the server lives on."""
     bare = image(0)
     repository.push_blobs(bare)
-    made = bare.with_members(layers=[random_blob(0).descriptor()] * 25_000)
+    layer = random_blob().descriptor()
+    made = bare.with_members(layers=[layer | {"digest": f"sha256:{number:064x}"} for number in range(25_000)])
     assert len(made.content) < LIMIT
 
     answer = repository.put_manifest("latest", made)
 
     assert answer.status_code in (400, 413)
     assert repository.client.get("/v2/").status_code == 200
-
-
-AMBIGUOUS: dict[str, dict[str, Any]] = {
-    "index with layers": {"layers": []},
-    "index with config": {"config": {}},
-    "index with null config": {"config": None},
-}
 
 
 @pytest.mark.parametrize("form", ["oci", "docker"])
@@ -116,21 +110,19 @@ def test_both_image_and_index(repository: Repository, form: str) -> None:
         refuse(repository, untyped.content, None)
 
 
-TYPES = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST, "application/json", "application/octet-stream", "x/y"]
+TYPES = [OCI_MANIFEST, DOCKER_MANIFEST, OCI_INDEX, DOCKER_LIST, "application/json", "application/octet-stream", "x/y"]
 
 
-@pytest.mark.parametrize("declared", TYPES)
-@pytest.mark.parametrize("form", ["oci", "docker", "oci index", "docker list"])
-def test_other_type_than_declared(repository: Repository, form: str, declared: str) -> None:
+@pytest.mark.parametrize("made", [image(), image(form=DOCKER), index(), index(form=DOCKER)], ids=TYPES[:4])
+def test_other_type_than_declared(repository: Repository, made: SampleManifest) -> None:
     """R2, F-032: a body whose mediaType is not the Content-Type is refused."""
-    made = {"oci": image(), "docker": image(form=DOCKER), "oci index": index(), "docker list": index(form=DOCKER)}[form]
-    if made.media_type == declared:
-        declared = declared.upper()
     repository.push_blobs(made)
     for child in made.children:
         repository.push(child)
 
-    refuse(repository, made.content, declared)
+    for declared in TYPES:
+        if declared != made.media_type:
+            refuse(repository, made.content, declared)
 
 
 def test_stored_type_stays(repository: Repository) -> None:
@@ -282,16 +274,15 @@ def test_each_missing_blob_is_named(repository: Repository) -> None:
     made = image(2)
     missing = [blob.digest for blob in made.blobs]
 
-    for blob in (None, *made.blobs):
-        if blob is not None:
-            missing.remove(repository.push_blob(blob))
+    for blob in made.blobs:
         answer = repository.put_manifest("latest", made)
-        if missing:
-            check_refusal(answer, 400, *["MANIFEST_BLOB_UNKNOWN"] * len(missing))
-            assert [error["detail"] for error in answer.json()["errors"]] == missing
-            assert repository.head("manifests/latest").status_code == 404
-            assert repository.head(f"manifests/{made.digest}").status_code == 404
-    assert answer.status_code == 201
+        check_refusal(answer, 400, *["MANIFEST_BLOB_UNKNOWN"] * len(missing))
+        assert [error["detail"] for error in answer.json()["errors"]] == missing
+        assert repository.head("manifests/latest").status_code == 404
+        assert repository.head(f"manifests/{made.digest}").status_code == 404
+        missing.remove(repository.push_blob(blob))
+
+    assert repository.put_manifest("latest", made).status_code == 201
 
 
 def test_each_missing_child_is_named(repository: Repository) -> None:

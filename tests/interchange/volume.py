@@ -1,0 +1,50 @@
+"""One data directory and its two servers, which share the secret that signs the states of uploads."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import httpx
+
+from tests.real.docker_registry import DockerRegistry
+from tests.servers import Server
+
+SECRET = "shared by both"
+ServerName = Literal["entrepot", "docker-registry"]
+BOTH: list[ServerName] = ["entrepot", "docker-registry"]
+
+
+class Volume:
+    """A data directory below `directory`; `open` serves it by one of the two until the block ends."""
+
+    def __init__(self, directory: Path) -> None:
+        self.root = directory / "data"
+        self._entrepot = Server(directory / "entrepot", {"http": {"secret": SECRET}}, root=self.root)
+        self._debian = DockerRegistry(self.root, secret=SECRET)
+
+    @contextmanager
+    def open(self, server: ServerName) -> Iterator[httpx.Client]:
+        """Start a server on the directory and yield a client of it."""
+        with ExitStack() as running:
+            if server == "entrepot":
+                self._entrepot.start()
+                running.callback(self._entrepot.stop)
+                yield running.enter_context(self._entrepot.client())
+            else:
+                self._debian.start()
+                running.callback(self._debian.stop)
+                yield running.enter_context(httpx.Client(base_url=self._debian.url, timeout=60, trust_env=False))
+
+    def collect(self, *options: str) -> str:
+        """Let docker-registry remove what nothing refers to, and return what it printed."""
+        return self._debian.collect(*options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._debian.close()
