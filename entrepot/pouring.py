@@ -29,14 +29,14 @@ async def pour(chunks: AsyncIterator[Chunk], write: Write[Chunk], hasher: Hasher
     try:
         async for batch in _batches(chunks):
             if running is not None:
-                await running
+                await asyncio.shield(running)
             running = asyncio.ensure_future(_settle(batch, write, hasher))
         if running is not None:
-            await running
+            await asyncio.shield(running)
     finally:
-        # Also when we are cancelled: whoever cleans up after us closes the file that the thread still writes to.
-        if running is not None and not running.done():
-            await asyncio.wait({running})
+        # Also when we are cancelled: whoever cleans up after us closes the file that a thread still writes to.
+        if running is not None:
+            await _wait_out(running)
 
 
 async def _settle(batch: list[Chunk], write: Write[Chunk], hasher: Hasher | None) -> None:
@@ -46,7 +46,25 @@ async def _settle(batch: list[Chunk], write: Write[Chunk], hasher: Hasher | None
         _update(hasher, batch)
         await write(batch)
     else:
-        await asyncio.gather(write(batch), asyncio.to_thread(_update, hasher, batch))
+        hashing = asyncio.get_running_loop().run_in_executor(None, _update, hasher, batch)
+        try:
+            await write(batch)
+        finally:
+            await hashing
+
+
+async def _wait_out(running: asyncio.Task[None]) -> None:
+    """Return when the task is over, however it ended; a cancellation is held back until then."""
+    cancelled: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait({running})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if not running.cancelled():
+        running.exception()  # seen: the error that ended the pouring is on its way already
+    if cancelled is not None:
+        raise cancelled
 
 
 def _update(hasher: Hasher, batch: list[Chunk]) -> None:

@@ -35,9 +35,9 @@ def _prefix(path: str) -> str:
 
 
 def _metrics_path(path: str) -> str:
-    if not path.startswith("/"):
+    if path and not path.startswith("/"):
         raise Unfit("needs a path that begins with /")
-    return path
+    return path or "/metrics"
 
 
 class Prometheus(Section):
@@ -70,7 +70,7 @@ class Http(Section):
     """The listener. `prefix` ends without a slash, a path in `host` with one; `draintimeout` is in seconds."""
 
     addr: Text = ""
-    net: Annotated[Literal["tcp", "unix"], one_of("tcp", "unix")] = "tcp"
+    net: Annotated[Literal["tcp", "unix"], one_of("tcp", "unix", empty="tcp")] = "tcp"
     host: Annotated[BaseUrl, AfterValidator(_host)] = ""
     prefix: Annotated[Text, AfterValidator(_prefix)] = ""
     secret: Secret = NO_SECRET

@@ -42,7 +42,7 @@ def load(argument: str | None, environ: Mapping[str, str], read: Callable[[str],
     path = locate(argument, environ)
     if path is None:
         text = "no configuration file is named, neither as the argument nor in REGISTRY_CONFIGURATION_PATH"
-        raise ConfigurationError([Problem("", text, "configuration")])
+        raise ConfigurationError([Problem("", text, "")])
     try:
         text = _decoded((read or _read)(path))
     except (OSError, ValueError) as error:  # a path with a NUL character is a ValueError

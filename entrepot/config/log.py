@@ -11,7 +11,7 @@ from entrepot.config.section import Section
 from entrepot.config.types import NO_SECRET, Flag, Secret, Text, UntypedMap, one_of
 
 Level = Annotated[Literal["error", "warn", "info", "debug"], one_of("error", "warn", "info", "debug", any_case=True)]
-Formatter = Annotated[Literal["text", "json", "logstash"], one_of("text", "json", "logstash")]
+Formatter = Annotated[Literal["text", "json", "logstash"], one_of("text", "json", "logstash", empty="text")]
 
 
 class AccessLog(Section):

@@ -28,7 +28,7 @@ class Section(BaseModel):
     segments: ClassVar[Mapping[str, str]] = {}
     """Keys whose segment in an environment variable is not simply the key in capitals."""
 
-    inlined: ClassVar[str] = ""
+    inlined: ClassVar[str | None] = None
     """A further segment that may stand before any of this section's own (Go's inlined structures)."""
 
     @classmethod

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from entrepot.config.document import Tree
-from entrepot.config.section import Section, section_at, value_at
+from entrepot.config.section import Section, value_at, walk
 
 NOT_YET = (
     "log.hooks",
@@ -55,11 +55,12 @@ _HARMLESS: Mapping[str, Callable[[Any], bool]] = {
 
 def unsupported(tree: Tree, root: type[Section]) -> Iterator[tuple[str, ...]]:
     """The path of every setting that asks for something that is not there yet."""
+    sections = {path: (section, given) for path, section, given in walk(root, tree)}
     for dotted in NOT_YET:
         *above, key = path = tuple(dotted.split("."))
-        given = value_at(tree, *path)
-        section = section_at(root, tuple(above))
-        if given is not None and section is not None and not _asks_nothing(dotted, section, key, given):
+        section, given = sections.get(tuple(above), (root, {}))
+        value = given.get(key)
+        if value is not None and not _asks_nothing(dotted, section, key, value):
             yield path
     for dotted, word in _NOT_YET_VALUES.items():
         if value_at(tree, *dotted.split(".")) == word:

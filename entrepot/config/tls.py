@@ -60,8 +60,8 @@ class Tls(Section):
     certificate: FilePath = ""
     key: FilePath = ""
     clientcas: tuple[FilePath, ...] = ()
-    clientauth: Annotated[str, one_of(*_CLIENT_AUTH)] = "require-and-verify-client-cert"
-    minimumtls: Annotated[Literal["tls1.2", "tls1.3"], one_of("tls1.2", "tls1.3")] = "tls1.2"
+    clientauth: Annotated[str, one_of(*_CLIENT_AUTH, empty=_CLIENT_AUTH[-1])] = "require-and-verify-client-cert"
+    minimumtls: Annotated[Literal["tls1.2", "tls1.3"], one_of("tls1.2", "tls1.3", empty="tls1.2")] = "tls1.2"
     ciphersuites: tuple[Annotated[str, one_of(*CIPHER_SUITES)], ...] = ()
     letsencrypt: LetsEncrypt = LetsEncrypt()
 

@@ -36,6 +36,11 @@ def as_text(value: object) -> str:
     return str(value)
 
 
+def as_flag(value: object) -> bool | None:
+    """What `value` says as a boolean, None where it says something else."""
+    return _BOOLEANS.get(value) if isinstance(value, Plain) else None
+
+
 def _path(value: object) -> str:
     text = as_text(value)
     if "\0" in text:
@@ -84,11 +89,6 @@ def _duration_text(value: object) -> float:
     return parse_duration(as_text(value))  # inside untyped maps Distribution takes no bare number
 
 
-def as_flag(value: object) -> bool | None:
-    """What `value` says as a boolean, None where it says something else."""
-    return _BOOLEANS.get(value) if isinstance(value, Plain) else None
-
-
 def _not_negative(value: float) -> float:
     if value < 0:
         raise Unfit("must not be negative")
@@ -122,15 +122,18 @@ def _untyped_map(value: object) -> object:
     return untyped(value)
 
 
-def one_of(*words: str, any_case: bool = False) -> BeforeValidator:
-    """Text that must be one of `words`; with `any_case` it is put in lower case first."""
+def one_of(*words: str, any_case: bool = False, empty: str | None = None) -> BeforeValidator:
+    """Text that must be one of `words`, in any case where `any_case` says so; the empty text may stand for `empty`."""
 
     def check(value: object) -> str:
         text = as_text(value)
         text = text.lower() if any_case else text
+        if not text and empty is not None:
+            return empty
         if text in words:
             return text
-        meant = nearest(text, words)
+        # A wrong number is not a slip: tls1.1 does not mean tls1.3.
+        meant = None if any(map(str.isdigit, text)) else nearest(text, words)
         suggestion = f", did you mean {meant}?" if meant else ""
         raise Unfit(f"{text[:64]!r} is not one of {', '.join(words)}{suggestion}")
 

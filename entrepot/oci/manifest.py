@@ -54,7 +54,7 @@ def parse(content: bytes, declared: str | None) -> Parsed:
     members = _read_object(content)
     media_type = _media_type(members, declared)
     _refuse_ambiguity(members, media_type)
-    if media_type in IMAGE_TYPES and "config" not in members:
+    if media_type in IMAGE_TYPES and members.get("config") is None:
         raise ManifestInvalid("an image manifest needs a config")
     if media_type in INDEX_TYPES and not isinstance(members.get("manifests"), list):
         raise ManifestInvalid("an index needs a list of manifests")

@@ -33,6 +33,8 @@ from entrepot.storage.validation import Rules
 from entrepot.upstream.client import OciUpstream
 from entrepot.upstream.credentials import StaticCredentials
 
+_MOST_DESCRIPTORS = 1_000_000
+
 
 def assemble(plan: Plan) -> RsgiApplication:
     """Everything a worker serves, ready for its event loop."""
@@ -62,10 +64,17 @@ def build_driver(storage: Storage) -> tuple[Driver, Callable[[], None]]:
 def build_registry(configuration: Configuration, driver: Driver) -> Registry:
     """The local registry, or a mirror that keeps its content in one."""
     local = driver if isinstance(driver, LocalPaths) else None
-    registry = LocalRegistry(driver, local, build_rules(configuration))
+    registry = LocalRegistry(driver, local, build_rules(configuration), remembered_descriptors(configuration.storage))
     if local is None or not configuration.proxy.remoteurl:
         return registry
     return CachingRegistry(LocalCache(registry, local), build_upstream(configuration.proxy))
+
+
+def remembered_descriptors(storage: Storage) -> int:
+    """Entries of the descriptor cache; Distribution's 0 and less means without a bound, which nothing here is."""
+    if storage.cache.descriptors != "inmemory":
+        return 0
+    return storage.cache.blobdescriptorsize if storage.cache.blobdescriptorsize > 0 else _MOST_DESCRIPTORS
 
 
 def build_upstream(proxy: Proxy) -> OciUpstream:

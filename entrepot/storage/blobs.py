@@ -22,13 +22,16 @@ SMALL = 64 * 1024
 
 
 class BlobStore:
-    """All blobs of a registry; `local` is the driver's ability to name local files, or None."""
+    """All blobs of a registry.
 
-    def __init__(self, driver: Driver, local: LocalPaths | None) -> None:
+    `local` is the driver's ability to name local files, or None; `remembered` is how many digests it keeps in mind.
+    """
+
+    def __init__(self, driver: Driver, local: LocalPaths | None, remembered: int = 0) -> None:
         self._driver = driver
         self._local = local
         # A hint that saves a stat: the size of what a digest names does not change.
-        self._small: Recent[Digest, bool] = Recent(8192, lambda _: 1)
+        self._small: Recent[Digest, bool] = Recent(remembered, lambda _: 1)
 
     async def stat(self, name: RepositoryName, digest: Digest) -> Descriptor:
         """Raises BlobUnknown unless the repository links it and the content is there."""

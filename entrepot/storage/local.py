@@ -24,10 +24,10 @@ from entrepot.storage.validation import References, Rules
 class LocalRegistry:
     """A `Registry`. Holds no state but caches that the store confirms on every use: any number may share a store."""
 
-    def __init__(self, driver: Driver, local: LocalPaths | None, rules: Rules) -> None:
+    def __init__(self, driver: Driver, local: LocalPaths | None, rules: Rules, remembered: int = 0) -> None:
         self.driver = driver
         self.rules = rules
-        self.blobs = BlobStore(driver, local)
+        self.blobs = BlobStore(driver, local, remembered)
         self.manifests = Manifests(driver)
         self.tags = Tags(driver)
         self.referrers = Referrers(driver, self.manifests, self.tags)

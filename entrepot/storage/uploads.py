@@ -16,7 +16,14 @@ from datetime import UTC, datetime
 from entrepot.driver import Driver, Locked, NoSpace, PathNotFound, Writer
 from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
 from entrepot.oci.digest import CANONICAL, Digest, Hasher, new_hasher
-from entrepot.oci.errors import BlobUploadBusy, BlobUploadUnknown, DigestInvalid, RangeInvalid, SizeInvalid
+from entrepot.oci.errors import (
+    BlobUploadBusy,
+    BlobUploadUnknown,
+    DigestInvalid,
+    RangeInvalid,
+    SizeInvalid,
+    TooManyRequests,
+)
 from entrepot.oci.names import RepositoryName
 from entrepot.pouring import pour
 from entrepot.storage import layout
@@ -29,6 +36,9 @@ log = get_logger(__name__)
 
 _LOCK_PATIENCE = 2.0  # seconds; a client that reconnects may meet its own dying request
 _LOCK_PAUSE = 0.05
+
+MOST_SESSIONS = 10_000
+"""Open uploads of one repository; beyond that somebody is filling the disk with names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +58,25 @@ class Uploads:
         self.blobs = blobs
         # A session that is not found here, because another worker began it, is hashed again at its commit.
         self.hashes: Recent[str, RunningHash] = Recent(4096, lambda _: 1)
+        self._begun: Recent[RepositoryName, int] = Recent(1024, lambda _: 1)
 
     async def start(self, name: RepositoryName, algorithm: str) -> UploadSession:
-        """A new session; durable, so that the client may come back to it."""
+        """A new session; durable, so that the client may come back to it. Raises TooManyRequests."""
+        await self._limit(name)
         started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         session = UploadSession(self, name, str(uuid.uuid4()), started_at)
         await self.driver.put(f"{session.path}/startedat", started_at.encode())
         self.hashes.put(session.id, RunningHash(algorithm, new_hasher(algorithm), 0))
         return session
+
+    async def _limit(self, name: RepositoryName) -> None:
+        # Counted in the store only once so many were begun here that the bound could have been reached.
+        begun = (self._begun.get(name) or 0) + 1
+        if begun > MOST_SESSIONS:
+            begun = len(await self.driver.list(layout.uploads(name), "", MOST_SESSIONS)) + 1
+        self._begun.put(name, begun)
+        if begun > MOST_SESSIONS:
+            raise TooManyRequests(f"{MOST_SESSIONS} uploads of {name} are open", headers=[("retry-after", "60")])
 
     async def resume(self, name: RepositoryName, upload_id: str) -> UploadSession:
         """Raises BlobUploadUnknown; also for an id that is no UUID, which no session ever had."""

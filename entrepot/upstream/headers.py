@@ -13,8 +13,8 @@ from entrepot.wire.ranges import Span
 
 _LONGEST_VALUE = 8192
 _LENGTH = re.compile(r"[0-9]{1,19}")
-_SERVED_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
-_NOTHING_SERVED = re.compile(r"bytes \*/([0-9]{1,19})")
+_SERVED_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_NOTHING_SERVED = re.compile(r"bytes \*/([0-9]{1,18})")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
 _GENERIC_TYPES = frozenset({"application/json", "application/octet-stream", "binary/octet-stream", "text/plain"})
 
@@ -51,11 +51,9 @@ def parse_served_range(value: str | None) -> tuple[Span, int | None] | None:
     match = _SERVED_RANGE.fullmatch(value or "")
     if match is None:
         return None
-    span = Span(int(match[1]), int(match[2]) + 1)
+    start, stop = int(match[1]), int(match[2]) + 1
     total = None if match[3] == "*" else int(match[3])
-    if len(span) <= 0 or span.stop > (2**63 if total is None else min(total, 2**63)):
-        return None
-    return span, total
+    return (Span(start, stop), total) if start < stop and (total is None or stop <= total) else None
 
 
 def parse_unserved_range(value: str | None) -> int | None:

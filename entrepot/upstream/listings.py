@@ -52,7 +52,7 @@ def next_page(head: Head) -> Url | None:
 
     Raises UpstreamFailed where the Link leads elsewhere.
     """
-    reference = parse_next(head.header("Link") or "")
+    reference = next(filter(None, map(parse_next, head.lines("Link"))), None)
     if reference is None:
         return None
     try:

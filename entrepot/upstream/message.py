@@ -42,6 +42,10 @@ class Head:
         """The header's value where it was sent once and is printable; None otherwise."""
         return only_line(self.values(name))
 
+    def lines(self, name: str) -> list[str]:
+        """All lines of a header that may be sent more than once, as far as they are printable."""
+        return [line for value in self.values(name) if (line := only_line([value])) is not None]
+
     @property
     def challenges(self) -> tuple[Challenge, ...]:
         return parse_challenges(self.values("WWW-Authenticate"))

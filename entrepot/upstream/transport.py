@@ -82,6 +82,7 @@ class Transport:
     """One pool of HTTP/1.1 connections with a bound on requests under way.
 
     The HTTP client is made with the first request, in the running event loop; an upstream that is down is noticed then.
+    Proxies are used where the environment names them (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), as Distribution does.
     """
 
     def __init__(self, pace: Pace, connections: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 _LONGEST_LINE = 8192
 _MOST_CHALLENGES = 16
@@ -38,13 +39,8 @@ def parse_challenges(lines: Iterable[str]) -> tuple[Challenge, ...]:
     What is malformed ends its line, and what was read before it counts; unquoted URLs and scopes are taken as some
     registries send them. A line that is too long, and what exceeds 16 challenges, is not looked at.
     """
-    challenges: list[Challenge] = []
-    for line in lines:
-        if len(line) <= _LONGEST_LINE:
-            challenges.extend(_challenges(line))
-        if len(challenges) >= _MOST_CHALLENGES:
-            break
-    return tuple(challenges[:_MOST_CHALLENGES])
+    found = (challenge for line in lines if len(line) <= _LONGEST_LINE for challenge in _challenges(line))
+    return tuple(islice(found, _MOST_CHALLENGES))
 
 
 def _challenges(line: str) -> Iterator[Challenge]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.repositories import error_codes
+from entrepot.testing.images import SampleBlob
+from tests.repositories import Repository, Upload, error_codes
 
 
 def check_refusal(answer: httpx.Response, status: int, *codes: str) -> None:
@@ -28,3 +29,13 @@ def snapshot(root: Path) -> dict[str, str]:
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "directory"
         for path in root.rglob("*")
     }
+
+
+def check_resumable(repository: Repository, upload: Upload, blob: SampleBlob) -> None:
+    """The session still holds the first thousand bytes, and takes the rest."""
+    status = upload.status()
+    assert status.status_code == 204
+    assert status.headers["Range"] == "0-999"
+    assert upload.append_at(1000, blob.content[1000:2000]).status_code == 202
+    assert upload.finish(blob.digest, blob.content[2000:]).status_code == 201
+    assert repository.get(f"blobs/{blob.digest}").content == blob.content

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import struct
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +21,7 @@ class RawConnection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._socket.close()
+        self.close()
 
     def send_head(self, method: str, target: str, **headers: str) -> None:
         """Send a request line and headers; Host is added, and `_` in a name stands for `-`."""
@@ -50,10 +51,14 @@ class RawConnection:
         finally:
             response.close()
 
+    def close(self) -> None:
+        """Close politely; may be repeated."""
+        self._socket.close()
+
     def reset(self) -> None:
         """Close at once and rudely, with RST instead of FIN."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-        self._socket.close()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
 
 
 def exchange(port: int, method: str, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:

@@ -106,7 +106,7 @@ def test_blob_by_something_else(repository: Repository, word: str) -> None:
     assert repository.delete(f"blobs/{word}").status_code in (400, 404)
 
 
-MATCHING = ['"{}"', "{}", 'W/"{}"', "*", '"other", "{}"', '"other",W/"{}" , "more"', ' "{}" ']
+MATCHING = ['"{}"', "{}", 'W/"{}"', "*", '"other", "{}"', '"other",W/"{}" , "more"', '"other" ,  "{}"']
 OTHER = ['"other"', '"sha256:0", W/"x"', '""', "", '"{}x"', "{}x"]
 
 

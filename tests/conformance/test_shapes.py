@@ -84,6 +84,6 @@ def test_delete_takes_effect_at_once(repository: Repository, shape: Shape) -> No
     for path in paths:
         assert repository.delete(path).status_code == 202, path
         assert repository.head(path).status_code == 404, path
-    assert repository.tags() == []
+    assert repository.get("tags/list").status_code == 404 or repository.tags() == []
     for subject in shape.referrers():
         assert repository.referrers(subject) == []

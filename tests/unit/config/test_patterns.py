@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +40,20 @@ def test_an_expression_means_what_it_means_in_re2(pattern: str, found: str, miss
 
 @pytest.mark.parametrize(
     "pattern",
-    ["(?=a)", "(?!a)", "(?<=a)b", "(?<!a)b", "(?>a)", "(a)(?(1)b)", "(?P<a>b)(?P=a)", "(?#a)", "a*+", "a++", "a?+", "a{1}+"],
+    [
+        "(?=a)",
+        "(?!a)",
+        "(?<=a)b",
+        "(?<!a)b",
+        "(?>a)",
+        "(a)(?(1)b)",
+        "(?P<a>b)(?P=a)",
+        "(?#a)",
+        "a*+",
+        "a++",
+        "a?+",
+        "a{1}+",
+    ],
 )
 def test_what_re2_cannot_do_is_refused(pattern: str) -> None:
     """Such an expression stops Distribution, and may take for ever here."""
@@ -72,15 +88,13 @@ def test_patterns_are_compiled_in_the_configuration() -> None:
     configuration = configured(MINIMAL + urls % "a, c")
 
     assert [one.pattern for one in configuration.validation.manifests.urls.allow] == ["a", "c"]
-    assert problems(MINIMAL + urls % "a, '('") == [
-        "validation.manifests.urls.allow[1]: is not a regular expression: missing ), unterminated subpattern at position 0"
+    assert problems(MINIMAL + urls % "a, '*'") == [
+        "validation.manifests.urls.allow[1]: is not a regular expression: nothing to repeat at position 0"
     ]
 
 
 @given(st.text(st.sampled_from("ab()[]{}?*+|^$\\.:=!<>P#,-19z"), max_size=30) | st.text())
 def test_any_text_is_an_expression_or_unfit(text: str) -> None:
     """No text raises anything but Unfit."""
-    try:
-        parse_pattern(text)
-    except Unfit as error:
-        assert str(error)
+    with suppress(Unfit):
+        assert isinstance(parse_pattern(text), re.Pattern)

@@ -103,12 +103,21 @@ def test_untyped_values_are_typed_by_yaml() -> None:
     tree, _ = parse_document("{a: true, b: 5, c: '5', d: 10s, e: [no, {f: -1}], g: ~, h: y, i: 1.5, j: 'true'}")
 
     assert untyped(tree) == {
-        **{"a": True, "b": 5, "c": "5", "d": "10s", "e": [False, {"f": -1}], "g": None, "h": "y", "i": "1.5"},
+        "a": True,
+        "b": 5,
+        "c": "5",
+        "d": "10s",
+        "e": [False, {"f": -1}],
+        "g": None,
+        "h": "y",
+        "i": "1.5",
         "j": "true",
     }
 
 
-@pytest.mark.parametrize("path", ["storage: {filesystem: {rootdirectory: %s}}", "http: {tls: {certificate: %s, key: a}}"])
+@pytest.mark.parametrize(
+    "path", ["storage: {filesystem: {rootdirectory: %s}}", "http: {tls: {certificate: %s, key: a}}"]
+)
 def test_a_path_cannot_hold_nul(path: str) -> None:
     """No file system has such a name."""
     text = "version: 0.1\n" + ("" if "storage" in path else "storage: inmemory\n") + path % r'"a\0b"'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,7 +68,5 @@ def test_an_external_host_may_have_a_path_that_ends_with_a_slash(host: str) -> N
 @given(st.text(st.sampled_from("htps:/@[]#?%.0a\\ \n\u200b")) | st.text())
 def test_any_text_is_a_url_or_unfit(text: str) -> None:
     """No text raises anything but Unfit, and what passes has a host."""
-    try:
+    with suppress(Unfit):
         assert split_url(text).hostname
-    except Unfit as error:
-        assert str(error)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import resource
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 
 from entrepot.driver import NoSpace
 from entrepot.drivers.filesystem import FilesystemDriver
 
 OLD, NEW = b"old content", b"new content, longer"
-Operation = Callable[[FilesystemDriver], Awaitable[None]]
+Operation = Callable[[FilesystemDriver], Coroutine[object, None, None]]
 
 
 async def check(driver: FilesystemDriver) -> None:
@@ -63,11 +64,10 @@ async def fill(driver: FilesystemDriver) -> None:
     """Fill the store to its end, and go on working when there is space again."""
     await driver.put("/t/link", OLD)
     async with driver.writer("/t/data") as file:
-        try:
+        with suppress(NoSpace):
             while True:
                 await file.write([bytes(1000)] * 100)
-        except NoSpace:
-            size = (await driver.stat("/t/data")).size
+        size = (await driver.stat("/t/data")).size
         assert file.offset == size > 0, "the offset is what the file holds"
         try:
             await driver.put("/t/link", bytes(8 << 20))
@@ -101,25 +101,21 @@ async def limited(driver: FilesystemDriver) -> None:
     await fill(driver)
 
 
-OPERATIONS: tuple[Operation, ...] = (
-    check, put, replace, move, append, sync_twice, delete, fill, fill_inodes, limited,
-)  # fmt: skip
+OPERATIONS: dict[str, Operation] = {
+    operation.__name__: operation
+    for operation in (check, put, replace, move, append, sync_twice, delete, fill, fill_inodes, limited)
+}
 
 
 def main() -> None:
     """Run the operation that the command line names."""
     root, name = sys.argv[1:]
-    operation = next(each for each in OPERATIONS if each.__name__ == name)
     driver = FilesystemDriver(root)
-
-    async def run() -> None:
-        await operation(driver)
-
     try:
-        asyncio.run(run())
+        asyncio.run(OPERATIONS[name](driver))
     except AssertionError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the result
+    except Exception as error:  # whatever it is, it is the result
         print(type(error).__name__)
         print(error, file=sys.stderr)
     else:

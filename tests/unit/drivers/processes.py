@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.programs import need
 
 KILLED = "killed"
-_LINE = re.compile(r"^(?:\d+ +)?(\w+)\((.*)\) += 0$")
+_LINE = re.compile(r"(?:\d+ +)?(\w+)\((.*)\) += \d+")
 _ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # bytecode would be renamed into place: a counted call
 
 
@@ -33,11 +33,11 @@ def run_broken(root: Path, name: str, calls: str, fault: str) -> str:
 
 
 def recorded(root: Path, name: str, trace: Path) -> list[str]:
-    """The changes and syncs below `root` of an operation that is done, in order: `fsync t/a`, `rename t/a/TMP t/a/link`."""
+    """The changes and syncs below `root` of an operation, in order: `mkdir t`, `fsync ROOT`, `rename t/TMP t/link`."""
     calls = "mkdirat,unlinkat,writev,fsync,fdatasync,renameat,renameat2"
     strace = [need("strace"), "-f", "-qq", "-y", "-z", "-o", str(trace), "-e", f"trace={calls}"]
     assert run(root, name, strace) == "done"
-    lines = (_LINE.match(line) or re.match(r"^(?:\d+ +)?(writev)\((.*)\) += \d+$", line) for line in trace.open())
+    lines = map(_LINE.fullmatch, trace.read_text().splitlines())
     return [_step(match[1], match[2], str(root.resolve())) for match in lines if match is not None]
 
 

@@ -41,7 +41,7 @@ HIDDEN = f"s = os.stat(sys.argv[1]); {REWRITE}; os.utime(sys.argv[1], ns=(s.st_a
 
 @pytest.mark.parametrize("code", [REWRITE, TRUNCATE_AND_WRITE, RENAME_OVER, HIDDEN])
 async def test_another_process_changes_a_file(driver: FilesystemDriver, root: Path, code: str) -> None:
-    """A change by another process is seen by the next get: in place at the same size, replaced, or with its time reset."""
+    """A change by another process is seen by the next get: in place, at the same size, with its time reset."""
     await driver.put("/t/link", OLD)
     assert await settle(driver, "/t/link") == OLD
     elsewhere(code, str(root / "t" / "link"))
