@@ -13,23 +13,30 @@ from entrepot.config.types import as_text
 
 _LONGEST = 1000
 _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_FLAGS = re.compile(r"\(\?([ims]+)\)")
 _MULTI_LINE = re.compile(r"\(\?[is]*m")
 _BEYOND_RE2 = re.compile(r"\(\?(?:[=!>(#]|<[=!]|P=)|[*+?}]\+")
 """Look-around, atomic groups, conditions, comments, named back-references, possessive quantifiers."""
 
 
 def parse_pattern(text: str) -> re.Pattern[str]:
-    """Raises Unfit unless `text` is an expression that RE2 and Python both understand."""
+    """Raises Unfit unless `text` is an expression that RE2 and Python both understand.
+
+    Flags are scoped within the pattern, so that the text of several can be joined to one alternation.
+    """
     if len(text) > _LONGEST:
         raise Unfit(f"a regular expression is at most {_LONGEST} characters")
-    pieces = _PIECE.findall(text)
+    flags = _FLAGS.match(text)
+    pieces = _PIECE.findall(text, flags.end() if flags else 0)
     if _BEYOND_RE2.search("".join(piece if len(piece) == 1 else "x" for piece in pieces)):
         raise Unfit("a regular expression takes no look-around, back-reference or possessive quantifier here")
     multi_line = _MULTI_LINE.search(text) is not None
+    body = "".join(_in_python(piece, multi_line=multi_line) for piece in pieces)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", FutureWarning)  # [[ and -- in a class: Python may change its mind on them
-            return re.compile("".join(_in_python(piece, multi_line=multi_line) for piece in pieces), re.ASCII)
+            re.compile(body)  # alone, since `)(` would be balanced inside a group
+            return re.compile(f"(?a{flags[1] if flags else ''}:{body})")
     except (re.error, FutureWarning, RecursionError, OverflowError) as error:
         raise Unfit(f"is not a regular expression: {error}") from None
 

@@ -129,7 +129,7 @@ class CachingRepository:
                 await self._registry.cache.link_blob(self._name, digest)
                 continue
             open_upstream = partial(self._registry.upstream.blob, self._name, digest)
-            fill = await self._registry.fills.join(self._name, digest, open_upstream)
+            fill = self._registry.fills.join(self._name, digest, open_upstream)
             if fill is not None:
                 return await self._followed(fill, digest, select)
             await asyncio.sleep(_MEETING_PAUSE)
@@ -168,5 +168,7 @@ class CachingRepository:
             log.warning("referrers_unconfirmed", repository=self._name, error=str(error))
             live = None
         known = {descriptor.digest: descriptor for descriptor in (*cached.items, *(live or ()))}
-        found = [known[digest] for digest in sorted(known) if digest > after]
+        # An upstream need not filter.
+        wanted = (known[digest] for digest in sorted(known) if digest > after)
+        found = [one for one in wanted if artifact_type in (None, one.artifact_type)]
         return Page(found[:limit], len(found) > limit)

@@ -38,20 +38,17 @@ class Fills:
         self._fills: dict[Digest, Fill] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def join(self, name: RepositoryName, digest: Digest, open_upstream: Open) -> Fill | None:
+    def join(self, name: RepositoryName, digest: Digest, open_upstream: Open) -> Fill | None:
         """The running fill of the blob, or a new one that `open_upstream` feeds; the caller must `leave` it.
 
         None where another worker begins or ends it at this very moment: look into the cache, and ask again.
         """
-        fill = self._fills.get(digest) or await asyncio.to_thread(self._open, name, digest)
+        fill = self._fills.get(digest)
         if fill is None:
-            return None
-        # Two requests of this worker may have come here; one of them holds a second view of the same spool.
-        known = self._fills.get(digest)
-        if known is not None and known is not fill:
-            fill.leave()
-            fill = known
-        elif known is None:
+            # On the event loop, so that no second request of this worker comes between: a few calls, none of them long.
+            fill = self._open(name, digest)
+            if fill is None:
+                return None
             work = self._lead(digest, fill, open_upstream) if fill.spool.leads else self._watch(digest, fill)
             self._start(digest, fill, work)
         fill.enter()
@@ -91,10 +88,12 @@ class Fills:
 
     async def _fail(self, fill: Fill, error: Exception) -> None:
         failed = replace(fill.progress, state=status_of(error))
-        if fill.spool.leads:
-            fill.spool.discard()
-            fill.spool.report(failed)
-        await fill.advance(failed)
+        try:
+            if fill.spool.leads:
+                fill.spool.discard()
+                fill.spool.report(failed)
+        finally:
+            await fill.advance(failed)
 
     async def _lead(self, digest: Digest, fill: Fill, open_upstream: Open) -> None:
         hasher = new_hasher(digest.algorithm)

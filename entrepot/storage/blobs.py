@@ -13,7 +13,7 @@ from entrepot.oci.digest import Digest
 from entrepot.oci.errors import BlobUnknown
 from entrepot.oci.names import RepositoryName
 from entrepot.storage import layout
-from entrepot.storage.links import read_link, write_link
+from entrepot.storage.links import read_alias, write_link
 from entrepot.storage.recent import Recent
 from entrepot.wire.ranges import Span
 
@@ -36,8 +36,7 @@ class BlobStore:
     async def stat(self, name: RepositoryName, digest: Digest) -> Descriptor:
         """Raises BlobUnknown unless the repository links it and the content is there."""
         try:
-            # An alias that Distribution wrote: a sha512 link may name the sha256 the content lies under.
-            target = await read_link(self._driver, layout.layer_link(name, digest))
+            target = await read_alias(self._driver, layout.layer_link(name, digest), digest)
             entry = await self._driver.stat(layout.blob_data(target))
         except PathNotFound:
             raise BlobUnknown(digest) from None
@@ -46,7 +45,7 @@ class BlobStore:
     async def open(self, name: RepositoryName, digest: Digest, select: Select | None) -> Blob:
         """Raises BlobUnknown as `stat` does."""
         try:
-            target = await read_link(self._driver, layout.layer_link(name, digest))
+            target = await read_alias(self._driver, layout.layer_link(name, digest), digest)
             path = layout.blob_data(target)
             if self._small.get(target):
                 return _small_blob(target, await self._driver.get(path), select)
@@ -105,7 +104,9 @@ class BlobStore:
                 descriptor = Descriptor(OCTET_STREAM, digest, entry.size)
         except (BlobUnknown, PathNotFound):
             return None
-        await write_link(self._driver, layout.layer_link(name, digest), descriptor.digest)
+        await self.link(name, descriptor.digest)
+        if digest != descriptor.digest:
+            await write_link(self._driver, layout.layer_link(name, digest), descriptor.digest)
         return descriptor
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from entrepot.driver import Driver, PathNotFound
-from entrepot.oci.digest import Digest
+from entrepot.oci.digest import CANONICAL, Digest
 from entrepot.oci.errors import DigestInvalid
 from entrepot.telemetry import get_logger
 
@@ -22,6 +22,18 @@ async def read_link(driver: Driver, path: str) -> Digest:
     except DigestInvalid:
         log.error("link_damaged", path=path)
         raise PathNotFound(path) from None
+
+
+async def read_alias(driver: Driver, path: str, digest: Digest) -> Digest:
+    """The digest under which the content called `digest` lies, by the link at `path`. Raises PathNotFound.
+
+    Another one only where Distribution wrote an alias: a sha512 link that names the sha256.
+    """
+    target = await read_link(driver, path)
+    if target == digest or (target.algorithm == CANONICAL != digest.algorithm):
+        return target
+    log.error("link_damaged", path=path)
+    raise PathNotFound(path)
 
 
 @lru_cache(maxsize=8192)

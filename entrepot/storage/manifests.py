@@ -39,10 +39,10 @@ class Manifests:
             content = await self._driver.get(layout.blob_data(target))
         except PathNotFound:
             raise self._unknown(name, digest) from None
-        known = self._parsed.get(target)
+        known = self._parsed.get(digest)
         if known is not None and known.content == content:
             return known
-        return await self._verified(name, target, content)
+        return await self._verified(name, digest, content)
 
     async def has(self, name: RepositoryName, digest: Digest) -> bool:
         """Whether the repository holds it."""
@@ -51,7 +51,7 @@ class Manifests:
             await self._driver.stat(layout.blob_data(target))
         except PathNotFound:
             return False
-        return True
+        return target == digest
 
     async def put(self, name: RepositoryName, manifest: Manifest) -> None:
         """Store it, with the link from its subject; durable. What it refers to is not looked at."""

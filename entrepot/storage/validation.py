@@ -23,6 +23,7 @@ from entrepot.storage.blobs import BlobStore
 from entrepot.storage.manifests import Manifests
 
 _CLASSES = {DOCKER_IMAGE_CONFIG: "image", OCI_IMAGE_CONFIG: "image", DOCKER_PLUGIN_CONFIG: "plugin"}
+_LONGEST_URL = 2048
 _BREATH = 256
 """References looked up between two turns of the event loop."""
 
@@ -51,6 +52,9 @@ class Rules:
 
     def allows_url(self, url: str) -> bool:
         """Whether a layer may name this URL as the place it lives at."""
+        # The operator's patterns may take their time on long text.
+        if len(url) > _LONGEST_URL:
+            return False
         try:
             parts = urlsplit(url)
         except ValueError:

@@ -11,6 +11,7 @@ from entrepot.oci.digest import Digest
 from entrepot.oci.names import Tag
 from entrepot.registry import WritableRepository
 from entrepot.testing.images import SampleManifest
+from entrepot.wire.ranges import Span
 
 
 async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
@@ -49,9 +50,7 @@ async def read_body(body: Body) -> bytes:
         case Bytes(content):
             return content
         case LocalFile(path, span):
-            with open(path, "rb") as file:
-                content = file.read()
-            return content if span is None else content[span.start : span.stop]
+            return _read_file(path, span)
         case Stream(pieces):
             try:
                 return b"".join([bytes(piece) async for piece in pieces])
@@ -63,3 +62,9 @@ async def read_body(body: Body) -> bytes:
             raise AssertionError(f"redirected to {url}")
         case _:
             assert_never(body)
+
+
+def _read_file(path: str, span: Span | None) -> bytes:
+    with open(path, "rb") as file:
+        content = file.read()
+    return content if span is None else content[span.start : span.stop]

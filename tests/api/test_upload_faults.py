@@ -12,12 +12,13 @@ from tests.servers import Server
 WRONG_PLACES = {"gap": (1001, 2000), "far": (10**15, 10**15 + 10), "overlap": (999, 2000), "replay": (0, 1000)}
 
 
-@pytest.mark.parametrize(("start", "stop"), WRONG_PLACES.values(), ids=WRONG_PLACES)
+@pytest.mark.parametrize("place", WRONG_PLACES)
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 def test_chunk_at_a_wrong_place(
-    repository: Repository, upload: Upload, blob: SampleBlob, method: str, start: int, stop: int
+    repository: Repository, upload: Upload, blob: SampleBlob, method: str, place: str
 ) -> None:
     """F-050: a gap, an overlap or a replay is refused with what is stored; nothing changes."""
+    start, stop = WRONG_PLACES[place]
     content, where = b"?" * (stop - start), f"{start}-{stop - 1}"
 
     answer = upload.append(content, where) if method == "PATCH" else upload.finish(blob.digest, content, where)

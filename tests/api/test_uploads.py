@@ -13,7 +13,7 @@ EMPTY = digest_of(b"")
 
 
 def test_begin(repository: Repository) -> None:
-    """POST answers 202 with an empty range, the session's id, and a Location in this repository that holds its state."""
+    """POST answers 202 with an empty range, the session's id, and a Location that holds its state."""
     answer = repository.post("blobs/uploads/")
 
     assert answer.status_code == 202

@@ -62,11 +62,22 @@ class Tracer:
 
     def close(self) -> str:
         """Detach, and return the lines that have not been read."""
-        self._strace.terminate()
+        if self._is_alive():
+            self._strace.terminate()
+        else:
+            # It waits for threads that nobody will ever see end.
+            self._strace.kill()
         _, remaining = self._strace.communicate(timeout=LIMIT)
-        with contextlib.suppress(ProcessLookupError):
+        if self._is_alive():
             os.kill(self._pid, signal.SIGCONT)
         return (self._rest + remaining).decode(errors="replace")
+
+    def _is_alive(self) -> bool:
+        try:
+            status = Path(f"/proc/{self._pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return status.rpartition(")")[2].split()[0] not in "ZX"
 
 
 class Steps:
@@ -129,7 +140,7 @@ def running(call: Callable[[], T]) -> Iterator[Future[T]]:
 
 
 class Failures:
-    """While it is open, the `number`-th call of these kinds in each thread fails with `error`, on any file or on one."""
+    """While it is open, the `number`-th call of these kinds in each thread fails with `error`, on any file or one."""
 
     def __init__(self, pid: int, calls: str, error: str, number: int, only: Path | None = None) -> None:
         injection = f"inject={calls}:error={error}:when={number}"

@@ -68,6 +68,8 @@ def test_what_re2_cannot_do_is_refused(pattern: str) -> None:
         (r"a\Z", "means nothing"),
         ("[[:alpha:]]", "must be written out"),
         ("(", "is not a regular expression"),
+        (")(", "is not a regular expression"),
+        ("a(?i)b", "is not a regular expression"),
         ("[a", "is not a regular expression"),
         ("a{2}{3}", "is not a regular expression"),
         ("[[a]", "is not a regular expression"),
@@ -82,12 +84,26 @@ def test_what_is_no_expression_is_refused(pattern: str, message: str) -> None:
         parse_pattern(pattern)
 
 
+def test_patterns_can_be_joined() -> None:
+    """Each keeps its flags to itself."""
+    joined = re.compile("|".join(parse_pattern(one).pattern for one in ("(?i)A$|b", r"(?s)c.d", r"\d")))
+
+    assert [bool(joined.search(text)) for text in ("a", "B", "c\nd", "C\nD", "5", "٣")] == [
+        True,
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
 def test_patterns_are_compiled_in_the_configuration() -> None:
     """A bad one is a problem of its own position in the list."""
     urls = "validation: {manifests: {urls: {allow: [%s], deny: [b]}}}"
     configuration = configured(MINIMAL + urls % "a, c")
 
-    assert [one.pattern for one in configuration.validation.manifests.urls.allow] == ["a", "c"]
+    assert [one.search("c") is not None for one in configuration.validation.manifests.urls.allow] == [False, True]
     assert problems(MINIMAL + urls % "a, '*'") == [
         "validation.manifests.urls.allow[1]: is not a regular expression: nothing to repeat at position 0"
     ]

@@ -11,6 +11,8 @@ from tests.unit.config.reading import MINIMAL, configured, minimal, problems
 
 PURGING = "storage: {inmemory: , maintenance: {uploadpurging: %s}}"
 
+AZURE = "accountname: a, container: c, credentials: {type: client_secret, clientid: i, tenantid: t, secret: s}"
+
 GIVEN = [
     ("log: {reportcaller: true}", "log.reportcaller"),
     ("log: {hooks: [{type: mail, disabled: true}]}", "log.hooks"),
@@ -20,11 +22,7 @@ GIVEN = [
     ("storage: {azure: {accountname: a, container: c, retry_delay: 1s, max_retries: 2}}", "storage.azure"),
     ("storage: {gcs: {bucket: b, chunksize: 524288, credentials: {type: service_account}}}", "storage.gcs"),
     ("storage: {azure: {accountname: a, container: c, credentials: {type: default_credentials}}}", "storage.azure"),
-    (
-        "storage: {azure: {accountname: a, container: c, serviceurl: 'https://a', "
-        "credentials: {type: client_secret, clientid: i, tenantid: t, secret: s}}}",
-        "storage.azure",
-    ),
+    (f"storage: {{azure: {{{AZURE}, serviceurl: 'https://a'}}}}", "storage.azure"),
     ("storage: {s3: {regionendpoint: 'http://a', bucket: b, redirectendpoint: 'https://cdn'}}", "storage.s3"),
     ("storage: {swift: {username: u, password: p, authurl: 'https://a/v3', container: c}}", "storage.swift"),
     ("storage: {oss: {accesskeyid: i, accesskeysecret: s, region: r, bucket: b}}", "storage.oss"),

@@ -65,7 +65,7 @@ async def test_nothing_is_asked_before_a_challenge() -> None:
 
 
 async def test_kept_and_asked_ahead() -> None:
-    """After the first challenge its header is kept, and other repositories' tokens are fetched before they are missed."""
+    """After the first challenge its header is kept, and tokens for other repositories are fetched in advance."""
     service = TokenService()
     authorizer = _authorizer(service)
 
@@ -145,7 +145,7 @@ async def test_failure_that_nobody_waits_for() -> None:
 
 
 async def test_a_challenge_that_leads_nowhere_is_forgotten() -> None:
-    """When a remembered realm fails, the next request begins without a header, so that the upstream can name another."""
+    """When a remembered realm fails, the next request begins without a header: the upstream may name another."""
     service = TokenService()
     authorizer = _authorizer(service)
     await authorizer.renew(NAME, CHALLENGES, None)
@@ -169,7 +169,7 @@ async def test_a_repository_that_is_denied_says_nothing_of_others() -> None:
 
 
 async def test_a_refused_token_is_not_found_again() -> None:
-    """A token that was refused under another service's challenge is dropped, also when no other can be had (nvcr.io)."""
+    """A token refused under another service's challenge is dropped, also when no other can be had (nvcr.io)."""
     service = TokenService()
     authorizer = _authorizer(service)
     await authorizer.renew(NAME, CHALLENGES, None)
