@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from entrepot.wire.ranges import Span
 
@@ -29,8 +28,7 @@ class Locked(Exception):
     """Somebody else holds the lock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What is at a path: bytes (0 for a directory), and the time of the last change in seconds since the epoch."""
 
     size: int

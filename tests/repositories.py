@@ -103,11 +103,14 @@ class Upload:
     def __init__(self, client: httpx.Client, answer: httpx.Response) -> None:
         self._client = client
         self.answer = answer
+        self.identity = str(answer.headers["Docker-Upload-UUID"])
         self.location = str(answer.request.url.join(answer.headers["Location"]))
 
-    @property
-    def identity(self) -> str:
-        return str(self.answer.headers["Docker-Upload-UUID"])
+    def moved_to(self, client: httpx.Client) -> "Upload":
+        """The same session as another server sees it, at the same path."""
+        moved = Upload(client, self.answer)
+        moved.location = httpx.URL(self.location).raw_path.decode()
+        return moved
 
     def append(self, content: Body, content_range: str | None = None, **headers: str) -> httpx.Response:
         """PATCH; `content_range` is the header's text."""

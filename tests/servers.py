@@ -94,6 +94,8 @@ class Server:
 
     def answers(self) -> bool:
         """Tell whether `/v2/` is answered now, whatever the answer is."""
+        if not self._accepts():
+            return False
         with self.client() as client:
             try:
                 client.get(self.base_path)
@@ -119,6 +121,11 @@ class Server:
     ) -> None:
         if self._process is not None:
             self.stop()
+
+    def _accepts(self) -> bool:
+        # Asked first because httpx leaks a unix socket that it cannot connect.
+        with socket.socket(socket.AF_UNIX if self.socket_path else socket.AF_INET) as probe:
+            return probe.connect_ex(self.socket_path or ("127.0.0.1", self.port)) == 0
 
     def _running(self) -> Process:
         if self._process is None:

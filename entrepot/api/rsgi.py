@@ -17,6 +17,7 @@ from granian.rsgi import Scope
 from entrepot.api.access_log import AccessLog
 from entrepot.api.dispatch import ClientGone, Dispatcher
 from entrepot.api.message import Headers, Request, Response, content_response
+from entrepot.api.piping import CAPACITY, Pipe
 from entrepot.content import Body, Bytes, LocalFile, Redirect, Stream
 from entrepot.telemetry import get_logger
 from entrepot.wire.ranges import Span
@@ -25,18 +26,36 @@ log = get_logger(__name__)
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._~\-]{1,255}|\[[0-9A-Fa-f:.%]{2,64}\])(?::[0-9]{1,5})?")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_SLOWEST = 512
+"""Bytes a second that a request's body must bring in the long run."""
 
 
 class ShortBody(Exception):
     """A stream ended before its promised length; the server closes the connection when the handler raises."""
 
 
-class RsgiApplication:
-    """What a worker serves. `assemble` is called once in it, with its event loop, and says what to close at the end."""
+class BodyBroken(ClientGone):
+    """A request's body is not what was announced, or takes too long. Where it ends, and the next begins, is unknown."""
 
-    def __init__(self, dispatcher: Dispatcher, access_log: AccessLog | None, close: Callable[[], Any]) -> None:
+    def __init__(self, text: str, status: int = 400, recorded: int = 400) -> None:
+        super().__init__(text)
+        self.text = text
+        self.status = status
+        self.recorded = recorded
+
+
+class RsgiApplication:
+    """What a worker serves; `close` is called at its end.
+
+    `patience` is how many seconds a request's body may stand still.
+    """
+
+    def __init__(
+        self, dispatcher: Dispatcher, access_log: AccessLog | None, patience: float, close: Callable[[], Any]
+    ) -> None:
         self._dispatcher = dispatcher
         self._access_log = access_log
+        self._patience = patience
         self._close = close
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -48,33 +67,42 @@ class RsgiApplication:
         self._close()
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        request = _request(scope, protocol)
-        problem = _problem(request)
+        request = _request(scope, protocol, self._patience)
+        problem = _problem(scope, request)
         if problem is not None:
-            response = content_response(400, "text/plain", f"{problem}\n".encode(), [("connection", "close")])
+            response = _closing(*problem)
+            self._record(request, response)
         else:
-            try:
-                response = await self._dispatcher.answer(request)
-            except ClientGone:
-                response = Response(499)
-                self._record(request, response)
-                return
-        self._record(request, response)
+            response = await self._answer(request)
         await _send(protocol, request.method, response)
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            response = await self._dispatcher.answer(request)
+        except BodyBroken as error:
+            # Who merely stopped sending can still read this.
+            self._record(request, Response(error.recorded))
+            return _closing(error.status, error.text)
+        self._record(request, response)
+        return response
 
     def _record(self, request: Request, response: Response) -> None:
         if self._access_log is not None:
             self._access_log.record(request, response)
 
 
-def _request(scope: Scope, protocol: HTTPProtocol) -> Request:
+def _closing(status: int, text: str) -> Response:
+    return content_response(status, "text/plain", f"{text}\n".encode(), [("connection", "close")])
+
+
+def _request(scope: Scope, protocol: HTTPProtocol, patience: float) -> Request:
     headers = scope.headers
     request = Request(
         method=scope.method,
         path=scope.path,
         query=scope.query_string,
         headers=cast("Headers", headers),  # its stub leaves out get_all
-        body=lambda: _body(request, protocol),
+        body=lambda: _body(request, protocol, patience),
         scheme=scope.scheme,
         authority=headers.get("host") or scope.authority or "",
         client=scope.client,
@@ -83,32 +111,78 @@ def _request(scope: Scope, protocol: HTTPProtocol) -> Request:
     return request
 
 
-def _problem(request: Request) -> str | None:
-    """Why a request that the server's parser let through is none (RFC 9112 §3.2, §6)."""
-    if _HOST.fullmatch(request.authority) is None and request.version != "1":
-        return "Host is missing or malformed"
-    if request.method in ("GET", "HEAD"):
-        return None
-    lengths = request.headers.get_all("content-length")
+def _problem(scope: Scope, request: Request) -> tuple[int, str] | None:
+    """Status and reason for a request that the server's parser let through though it is none (RFC 9112 §3.2, §6)."""
+    hosts = request.headers.get_all("host")
+    if len(hosts) > 1:
+        return 400, "Host is given more than once"
+    if _HOST.fullmatch(request.authority) is None and (request.authority or request.version != "1"):
+        return 400, "Host is missing or malformed"
+    target = scope.authority
+    if hosts and target is not None and target.lower() != hosts[0].lower():
+        return 400, "Host is not the host of the request's target"
+    return None if request.method in ("GET", "HEAD") else _body_problem(request.headers)
+
+
+def _body_problem(headers: Headers) -> tuple[int, str] | None:
+    lengths = headers.get_all("content-length")
     if len(lengths) > 1 or (lengths and _LENGTH.fullmatch(lengths[0]) is None):
-        return "Content-Length is malformed"
-    if lengths and request.headers.get("transfer-encoding") is not None:
-        return "Content-Length and Transfer-Encoding exclude each other"
+        return 400, "Content-Length is malformed"
+    codings = headers.get_all("transfer-encoding")
+    if lengths and codings:
+        return 400, "Content-Length and Transfer-Encoding exclude each other"
+    if codings and [one.strip().lower() for one in codings] != ["chunked"]:
+        return 501, "no Transfer-Encoding but chunked is known"
+    if (headers.get("expect") or "100-continue").lower() != "100-continue":
+        return 417, "no expectation but 100-continue is known"
     return None
 
 
-async def _body(request: Request, protocol: HTTPProtocol) -> AsyncIterator[bytes]:
-    """The request's body. The server ends it quietly when the client leaves, so its length is checked here."""
+async def _body(request: Request, protocol: HTTPProtocol, patience: float) -> AsyncIterator[bytes]:
+    """The request's body. The server ends it quietly, or never, where it is broken: what came is checked here."""
     expected = request.content_length
     received = 0
-    try:
-        async for chunk in protocol:
-            received += len(chunk)
-            yield chunk
-    except ProtocolClosed:
-        raise ClientGone from None
+    async for chunk in _unbroken(_timely(protocol, patience), _most_empty(request)):
+        received += len(chunk)
+        yield chunk
     if expected is not None and received < expected:
-        raise ClientGone
+        raise BodyBroken(f"only {received} of {expected} bytes came", recorded=499)
+
+
+def _most_empty(request: Request) -> int:
+    # One empty chunk marks the end; HTTP/2 may end with an empty frame besides, and trailers look like one.
+    return 1 if request.version != "2" and request.headers.get("trailer") is None else 2
+
+
+async def _unbroken(chunks: AsyncIterator[bytes], most_empty: int) -> AsyncIterator[bytes]:
+    # Broken framing, or a lost connection, gives another empty chunk; in HTTP/2 one after the other, for ever.
+    empty = 0
+    async for chunk in chunks:
+        if chunk:
+            yield chunk
+            continue
+        empty += 1
+        if empty > most_empty:
+            raise BodyBroken("the body is malformed or ends too early")
+
+
+async def _timely(protocol: HTTPProtocol, patience: float) -> AsyncIterator[bytes]:
+    chunks = aiter(protocol)
+    clock = asyncio.get_running_loop().time
+    credit = patience
+    while True:
+        before = clock()
+        try:
+            async with asyncio.timeout(credit):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise BodyBroken("the body comes too slowly", 408, 408) from None
+        except ProtocolClosed:
+            raise BodyBroken("the connection is closed", recorded=499) from None
+        credit = min(patience, credit - (clock() - before) + len(chunk) / _SLOWEST)
+        yield chunk
 
 
 async def _send(protocol: HTTPProtocol, method: str, response: Response) -> None:
@@ -135,18 +209,37 @@ async def _send_body(protocol: HTTPProtocol, response: Response, body: Body) -> 
 
 
 async def _send_stream(protocol: HTTPProtocol, response: Response, body: Stream) -> None:
-    transport = protocol.response_stream(response.status, response.headers)
-    sent = 0
+    send = _send_small if body.length <= CAPACITY else _send_large
     try:
-        async for chunk in body.chunks:
-            await transport.send_bytes(chunk)
-            sent += len(chunk)
-    except ProtocolClosed:
+        sent = await send(protocol, response, body.chunks)
+    except (ProtocolClosed, BrokenPipeError, TimeoutError):
         return
     finally:
         await _close(body)
     if sent != body.length:
         raise ShortBody(f"{sent} of {body.length} bytes")
+
+
+async def _send_small(protocol: HTTPProtocol, response: Response, chunks: AsyncIterator[bytes]) -> int:
+    transport = protocol.response_stream(response.status, response.headers)
+    sent = 0
+    async for chunk in chunks:
+        await transport.send_bytes(chunk)
+        sent += len(chunk)
+    return sent
+
+
+async def _send_large(protocol: HTTPProtocol, response: Response, chunks: AsyncIterator[bytes]) -> int:
+    sent = 0
+    with Pipe() as pipe:
+        async for chunk in chunks:
+            if not sent:
+                # Not before there are bytes: until then a stream that fails can still be answered with an error.
+                protocol.response_file(response.status, response.headers, pipe.path)
+            await pipe.write(chunk)
+            sent += len(chunk)
+        await pipe.opened()
+    return sent
 
 
 async def _close(body: Stream) -> None:

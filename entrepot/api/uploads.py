@@ -33,10 +33,10 @@ class UploadHandlers:
         mounted = await _mount(request, repository)
         if mounted is not None:
             return self._created(request, target, mounted)
-        digest = request.parameter("digest")
         algorithm = request.parameter("digest-algorithm")
-        if digest is not None and request.has_body:
-            return await self._whole(request, target, repository, Digest.parse(digest))
+        digest = _whole_digest(request)
+        if digest is not None:
+            return await self._whole(request, target, repository, digest)
         upload = await repository.start_upload(parse_algorithm(algorithm) if algorithm else CANONICAL)
         return self._progress(202, request, target, upload, 0)
 
@@ -114,6 +114,15 @@ class UploadHandlers:
     def _created(self, request: Request, target: Target, descriptor: Descriptor) -> Response:
         location = self._urls.blob(request, target.name, descriptor.digest)
         return empty_response(201, [location, ("docker-content-digest", descriptor.digest)])
+
+
+def _whole_digest(request: Request) -> Digest | None:
+    """What a POST brings as a whole; None where it brings nothing: old clients name the digest and send it later."""
+    text = request.parameter("digest")
+    if text is None:
+        return None
+    digest = Digest.parse(text)
+    return digest if request.has_body or digest == Digest.of(b"", digest.algorithm) else None
 
 
 def _digest(request: Request) -> Digest:

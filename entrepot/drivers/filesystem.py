@@ -174,7 +174,7 @@ class FilesystemDriver:
 
     def _make_directory(self, path: str) -> None:
         with reporting(path):
-            os.close(self._root.open_directory(path, create=True))
+            self._root.within(path, lambda _: None)
 
     @asynccontextmanager
     async def lock(self, path: str) -> AsyncIterator[None]:

@@ -13,7 +13,7 @@ from entrepot.drivers.paths import split_path
 
 DIRECTORY_MODE = 0o777  # before umask, as Distribution does: a tree may be shared with it through a group.
 FILE_MODE = 0o666  # For files and directories that only this user may read, start with `umask 077`.
-TRIES = 5
+TRIES = 10
 """How often to try again where somebody else makes, replaces or removes the same names at the same time."""
 
 T = TypeVar("T")
@@ -60,22 +60,28 @@ class Root:
                 descriptor = os.open(name or ".", flags, dir_fd=parent)
         return descriptor
 
-    def open_directory(self, path: str, *, create: bool = False) -> int:
-        """A descriptor of the directory at `path`; made durably, with those above, where `create` says so."""
-        descriptor = self._open_at_once(path, _DIRECTORY | os.O_NOFOLLOW)
-        return self._walk(path, create=create) if descriptor is None else descriptor
+    def open_directory(self, path: str) -> int:
+        """A descriptor of the directory at `path`."""
+        return self._open_directory(path, create=False)
 
     def within(self, path: str, action: Callable[[int], T]) -> T:
-        """Call `action` with the directory at `path`, which is made; again where somebody removes it meanwhile."""
+        """Call `action` with the directory at `path`, which is durably made where it is missing, with those above.
+
+        All that is done again where somebody removes one of them meanwhile.
+        """
         tries = TRIES
         while True:
-            with closing_descriptor(self.open_directory(path, create=True)) as directory:
-                try:
+            try:
+                with closing_descriptor(self._open_directory(path, create=True)) as directory:
                     return action(directory)
-                except FileNotFoundError:
-                    tries -= 1
-                    if not tries:
-                        raise
+            except FileNotFoundError:
+                tries -= 1
+                if not tries:
+                    raise
+
+    def _open_directory(self, path: str, *, create: bool) -> int:
+        descriptor = self._open_at_once(path, _DIRECTORY | os.O_NOFOLLOW)
+        return self._walk(path, create=create) if descriptor is None else descriptor
 
     def _open_at_once(self, path: str, flags: int) -> int | None:
         # A fifth of the time of a walk. The kernel's own name of what was opened proves that no symlink was on the way;
@@ -102,19 +108,19 @@ class Root:
 
 
 def _open_child(parent: int, name: str, *, create: bool) -> int:
-    for _ in range(TRIES):
-        try:
-            return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-        except FileNotFoundError:
-            if not create:
-                raise
-            _make_child(parent, name)
-        except NotADirectoryError:
-            # The kernel says this of symlinks as well. A reader finds nothing below a file.
-            is_file = stat.S_ISREG(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-            code = errno.ENOENT if is_file and not create else errno.ELOOP
-            raise OSError(code, os.strerror(code), name) from None
-    raise FileNotFoundError(errno.ENOENT, "removed as often as it was made", name)
+    flags = _DIRECTORY | os.O_NOFOLLOW
+    try:
+        return os.open(name, flags, dir_fd=parent)
+    except FileNotFoundError:
+        if not create:
+            raise
+        _make_child(parent, name)
+        return os.open(name, flags, dir_fd=parent)
+    except NotADirectoryError:
+        # The kernel says this of symlinks as well. A reader finds nothing below a file.
+        is_file = stat.S_ISREG(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+        code = errno.ENOENT if is_file and not create else errno.ELOOP
+        raise OSError(code, os.strerror(code), name) from None
 
 
 def _make_child(parent: int, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Collection
 
 from entrepot.api.access_log import AccessLog
@@ -22,6 +21,7 @@ from entrepot.config.root import Configuration
 from entrepot.config.storage import Storage
 from entrepot.driver import Driver, LocalPaths
 from entrepot.drivers.filesystem import FilesystemDriver
+from entrepot.drivers.guarded import Guarded
 from entrepot.drivers.memory import MemoryDriver
 from entrepot.mirror.caching import CachingRegistry
 from entrepot.registry import Registry
@@ -34,6 +34,7 @@ from entrepot.upstream.client import OciUpstream
 from entrepot.upstream.credentials import StaticCredentials
 
 _MOST_DESCRIPTORS = 1_000_000
+_STDOUT = 1  # also where Python has no object for it
 
 
 def assemble(plan: Plan) -> RsgiApplication:
@@ -48,8 +49,8 @@ def assemble(plan: Plan) -> RsgiApplication:
     dispatcher = Dispatcher(
         routes, allowed_actions(configuration), configuration.http.prefix, build_headers(configuration.http)
     )
-    access_log = None if configuration.log.accesslog.disabled else AccessLog(sys.stdout.fileno())
-    return RsgiApplication(dispatcher, access_log, close)
+    access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)
+    return RsgiApplication(dispatcher, access_log, plan.patience.body, close)
 
 
 def build_driver(storage: Storage) -> tuple[Driver, Callable[[], None]]:
@@ -58,7 +59,8 @@ def build_driver(storage: Storage) -> tuple[Driver, Callable[[], None]]:
     if isinstance(parameters, Filesystem):
         driver = FilesystemDriver(parameters.rootdirectory, parameters.maxthreads)
         return driver, driver.close
-    return MemoryDriver(), lambda: None
+    # The filesystem driver checks its paths itself, off the hit path.
+    return Guarded(MemoryDriver()), lambda: None
 
 
 def build_registry(configuration: Configuration, driver: Driver) -> Registry:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import stat
 from dataclasses import dataclass
 
 from entrepot.config.address import Tcp, Unix
+
+BACKLOG = 4096
+"""Connections that the kernel keeps for each worker until it accepts them."""
 
 
 class StartFailed(Exception):
@@ -32,26 +36,58 @@ def prepare(listener: Tcp | Unix) -> Address:
     """Raises StartFailed. The workers bind later, together (SO_REUSEPORT), so another owner is looked for here."""
     if isinstance(listener, Unix):
         return _prepare_unix(listener.path)
-    family, host = _resolve(listener.host, listener.port)
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, listener.port))
-            probe.listen(1)
-        except OSError as error:
-            raise StartFailed(f"http.addr: cannot listen on {Address(host, listener.port)}: {error.strerror}") from None
-        return Address(host, probe.getsockname()[1])
+    address = Address(_resolve(listener.host, listener.port), listener.port)
+    with _bound(address, reuse_port=False) as probe:
+        return Address(address.host, probe.getsockname()[1])
 
 
-def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, str]:
+def listen(address: Address, reader: float) -> socket.socket:
+    """A socket of one worker, beside those of the others. Raises StartFailed. The caller closes it.
+
+    A connection whose client takes nothing for `reader` seconds is ended by the kernel; a unix socket's is not.
+    """
+    listening = _bound(address, reuse_port=True)
+    if not address.path:
+        # Connections inherit these. The last also ends those that a full window has stopped (tcp(7)).
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, math.ceil(reader * 1000))
+    return listening
+
+
+def _bound(address: Address, *, reuse_port: bool) -> socket.socket:
+    bound = socket.socket(_family(address), socket.SOCK_STREAM)
+    try:
+        if not address.path:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, reuse_port)
+        if address.host == "::":
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        bound.bind(address.path or (address.host, address.port))
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise StartFailed(f"http.addr: cannot listen on {address}: {error.strerror}") from None
+    return bound
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    if address.path:
+        return socket.AF_UNIX
+    return socket.AF_INET6 if ":" in address.host else socket.AF_INET
+
+
+def _resolve(host: str, port: int) -> str:
     if not host:
-        return (socket.AF_INET6, "::") if _has_ipv6() else (socket.AF_INET, "0.0.0.0")  # noqa: S104  # as configured
+        return "::" if _has_ipv6() else "0.0.0.0"  # noqa: S104  # as configured
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise StartFailed(f"http.addr: cannot find the host {host!r}: {error.strerror}") from None
-    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return family, str(address[0])
+    except UnicodeError:  # a label that is empty or too long
+        raise StartFailed(f"http.addr: {host!r} is not a host name") from None
+    _, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return str(address[0])
 
 
 def _has_ipv6() -> bool:
@@ -67,20 +103,21 @@ def _prepare_unix(path: str) -> Address:
     path = os.path.abspath(path)
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise StartFailed(f"http.addr: file {path} exists and is not a socket")
+            raise StartFailed(f"http.addr: {path} exists and is not a socket")
+        _remove_abandoned(path)
     except FileNotFoundError:
-        return _require_directory(path)
+        pass
+    except OSError as error:
+        raise StartFailed(f"http.addr: cannot listen on {path}: {error.strerror}") from None
+    return Address(path=path)
+
+
+def _remove_abandoned(path: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(path)
-        except OSError:
+        except ConnectionRefusedError:
             # Left behind by a server that was killed.
             os.unlink(path)
-            return _require_directory(path)
+            return
     raise StartFailed(f"http.addr: another server listens on {path}")
-
-
-def _require_directory(path: str) -> Address:
-    if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
-        raise StartFailed(f"http.addr: cannot make a socket in {os.path.dirname(path)}: no such directory, or no right")
-    return Address(path=path)

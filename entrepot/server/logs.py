@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
+import os
+import re
+import select
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -14,6 +17,32 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from entrepot import __version__
 
 _LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+_STDERR = 2
+_NO_KEY = re.compile(r"[^!#-<>-~]+")
+"""What cannot stand in a key of a text line: blanks, quotes, `=`, and all that is not ASCII."""
+
+
+class LineLog:
+    """Writes each line with one system call to standard error. A line that cannot be written now is lost.
+
+    A log on a full disk, or in a pipe that nobody reads, must neither fail nor hold up a request.
+    """
+
+    def write(self, line: str) -> None:
+        with suppress(OSError):
+            if select.select((), (_STDERR,), (), 0)[1]:
+                os.write(_STDERR, f"{line}\n".encode("utf-8", "backslashreplace"))
+
+    msg = debug = info = warning = error = critical = write
+
+
+def open_standard_streams() -> None:
+    """Open /dev/null where the program was started without one of the three, so that no file gets its number."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def configure_logs(level: str, formatter: str, fields: Mapping[str, Any]) -> None:
@@ -32,14 +61,18 @@ def configure_logs(level: str, formatter: str, fields: Mapping[str, Any]) -> Non
             *_renderer(formatter),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: LineLog(),
         cache_logger_on_first_use=True,
     )
 
 
 def _renderer(formatter: str) -> list[Processor]:
     if formatter == "text":
-        return [_rename("event", "msg"), structlog.processors.LogfmtRenderer(key_order=["time", "level", "msg"])]
+        return [
+            _rename("event", "msg"),
+            _printable,
+            structlog.processors.LogfmtRenderer(key_order=["time", "level", "msg"]),
+        ]
     if formatter == "json":
         return [_rename("event", "msg"), structlog.processors.JSONRenderer()]
     return [
@@ -56,6 +89,20 @@ def _rename(old: str, new: str) -> Processor:
         return event
 
     return rename
+
+
+def _printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    # Text that came from a client can neither end the line nor command a terminal (CVE-2020-7694).
+    return {_NO_KEY.sub("_", key): _escaped(value) for key, value in event.items()}
+
+
+def _escaped(value: object) -> object:
+    if isinstance(value, int | float | None):
+        return value
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(one if one == "\n" or one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _mark_logstash(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

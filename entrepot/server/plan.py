@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from entrepot.config.root import Configuration
+from entrepot.server.patience import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +14,4 @@ class Plan:
 
     configuration: Configuration
     secret: bytes
+    patience: Patience

@@ -10,40 +10,54 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLProtocols
-from granian.http import HTTP1Settings
+from granian.http import HTTP1Settings, HTTP2Settings
 
 from entrepot.config.drivers import Filesystem
 from entrepot.config.http import Http
 from entrepot.config.root import Configuration
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.server.assemble import assemble
+from entrepot.server.certificates import check_certificate
 from entrepot.server.listener import Address, StartFailed, prepare
-from entrepot.server.logs import configure_logs
+from entrepot.server.logs import configure_logs, open_standard_streams
+from entrepot.server.patience import Patience
 from entrepot.server.plan import Plan
+from entrepot.server.supervisor import Supervisor
 from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
 
 Loader = Callable[..., Callable[..., Any]]
 
-_BACKLOG = 4096
 _CONCURRENT = 8192
-"""Requests a worker has under way before it lets new connections wait."""
+"""Connections a worker has before it lets new ones wait."""
 
-_HEADER_TIMEOUT = 30_000  # milliseconds
+_FILE_THREADS = 2048
+"""Threads of a worker that read files, and wait for the bytes of cold blobs; made when they are needed."""
+
+_HTTP2_HEADERS = 64 * 1024
+_HTTP2_PING = 30_000  # milliseconds
 _DRAIN = 30.0
 """Seconds that requests under way get at the end, where `http.draintimeout` does not say."""
 
 
-def serve(configuration: Configuration, workers: int, started: Callable[[Address], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises StartFailed. Calls `started` once the port is ours."""
+def serve(
+    configuration: Configuration,
+    workers: int,
+    started: Callable[[Address], None],
+    patience: Patience = Patience(),  # noqa: B008  # frozen
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises StartFailed. Calls `started` once connections are taken."""
+    open_standard_streams()
     configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
     check_storage(configuration)
+    if configuration.http.tls.certificate:
+        check_certificate(configuration.http.tls)
     address = prepare(configuration.http.listener)
-    plan = Plan(configuration, configuration.http.secret.get_secret_value().encode())
-    server = Granian(**_server_options(configuration.http, address, worker_count(configuration, workers)))
+    plan = Plan(configuration, configuration.http.secret.get_secret_value().encode(), patience)
+    options = _server_options(configuration.http, patience, worker_count(configuration, workers))
+    server = Supervisor(address, patience, **options)
 
     @server.on_startup
     def announce() -> None:
@@ -54,9 +68,10 @@ def serve(configuration: Configuration, workers: int, started: Callable[[Address
     # What is in memory now is the same in all workers; the collector must not touch, and so copy, it.
     gc.collect()
     gc.freeze()
-    server.serve(target_loader=cast("Loader", partial(assemble, plan)), wrap_loader=False)
-    if address.path:
-        Path(address.path).unlink(missing_ok=True)
+    try:
+        server.serve(target_loader=cast("Loader", partial(assemble, plan)), wrap_loader=False)
+    except SystemExit:
+        raise StartFailed("its workers end as soon as they are started; the lines above may say why") from None
 
 
 def worker_count(configuration: Configuration, asked: int) -> int:
@@ -82,23 +97,22 @@ def check_storage(configuration: Configuration) -> None:
         driver.close()
 
 
-def _server_options(http: Http, address: Address, workers: int) -> dict[str, Any]:
+def _server_options(http: Http, patience: Patience, workers: int) -> dict[str, Any]:
     return {
-        "target": "entrepot",
         "interface": Interfaces.RSGI,
         "workers": workers,
         # Bodies are read five times as fast as with a multi-threaded runtime.
         "runtime_mode": RuntimeModes.st,
+        "runtime_blocking_threads": _FILE_THREADS,
         "loop": Loops.uvloop,
         "websockets": False,
-        "backlog": _BACKLOG,
         "backpressure": _CONCURRENT,
-        "http1_settings": HTTP1Settings(header_read_timeout=_HEADER_TIMEOUT),
+        "http1_settings": HTTP1Settings(header_read_timeout=math.ceil(patience.headers * 1000)),
+        "http2_settings": HTTP2Settings(max_headers_size=_HTTP2_HEADERS, keep_alive_interval=_HTTP2_PING),
         "log_enabled": False,
         "respawn_failed_workers": True,
         "respawn_interval": 1.0,
         "workers_kill_timeout": max(1, math.ceil(http.draintimeout or _DRAIN)),
-        **({"uds": Path(address.path)} if address.path else {"address": address.host, "port": address.port}),
         **_tls_options(http),
     }
 
@@ -107,9 +121,6 @@ def _tls_options(http: Http) -> dict[str, Any]:
     tls = http.tls
     if not tls.certificate:
         return {"http": HTTPModes.auto if http.h2c.enabled else HTTPModes.http1}
-    for key, path in (("certificate", tls.certificate), ("key", tls.key)):
-        if not os.access(path, os.R_OK):
-            raise StartFailed(f"http.tls.{key}: cannot read {path}")
     return {
         "http": HTTPModes.http1 if http.http2.disabled else HTTPModes.auto,
         "ssl_cert": Path(tls.certificate),

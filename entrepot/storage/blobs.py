@@ -7,7 +7,7 @@ CVE-2026-35172). Must not know uploads or manifests.
 from __future__ import annotations
 
 from entrepot.content import Blob, Body, Bytes, LocalFile, Select, Stream
-from entrepot.driver import Driver, LocalPaths, PathNotFound
+from entrepot.driver import Driver, LocalPaths, PathInvalid, PathNotFound
 from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import BlobUnknown
@@ -15,7 +15,10 @@ from entrepot.oci.names import RepositoryName
 from entrepot.storage import layout
 from entrepot.storage.links import read_alias, write_link
 from entrepot.storage.recent import Recent
+from entrepot.telemetry import get_logger
 from entrepot.wire.ranges import Span
+
+log = get_logger(__name__)
 
 SMALL = 64 * 1024
 """Bytes; smaller content is answered from memory, which the driver keeps in step with the file."""
@@ -47,8 +50,8 @@ class BlobStore:
         try:
             target = await read_alias(self._driver, layout.layer_link(name, digest), digest)
             path = layout.blob_data(target)
-            if self._small.get(target):
-                return _small_blob(target, await self._driver.get(path), select)
+            if self._small.get(target) and (content := await self._small_content(target, path)) is not None:
+                return _small_blob(target, content, select)
             size = (await self._driver.stat(path)).size
             if size <= SMALL:
                 self._small.put(target, True)
@@ -57,6 +60,17 @@ class BlobStore:
             raise BlobUnknown(digest) from None
         span = None if select is None else select(size)
         return Blob(Descriptor(OCTET_STREAM, target, size), self._body(path, span or Span(0, size), span), span)
+
+    async def _small_content(self, digest: Digest, path: str) -> bytes | None:
+        try:
+            content = await self._driver.get(path)
+            if len(content) <= SMALL:
+                return content
+        except PathInvalid:
+            log.debug("blob_too_large", digest=digest)
+        # It was seen while it was cut short by some damage, and was healed since.
+        self._small.pop(digest)
+        return None
 
     def _body(self, path: str, whole: Span, span: Span | None) -> Body:
         if self._local is not None:
@@ -94,19 +108,15 @@ class BlobStore:
         """Store content that hashes to `digest`; durable."""
         await self._driver.put(layout.blob_data(digest), content)
 
-    async def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> Descriptor | None:
-        """Link what `source` may read, or what is in the store where None; None where there is nothing to link."""
+    async def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName) -> Descriptor | None:
+        """Link what `source` may read; None where it may not."""
         try:
-            if source is not None:
-                descriptor = await self.stat(source, digest)
-            else:
-                entry = await self._driver.stat(layout.blob_data(digest))
-                descriptor = Descriptor(OCTET_STREAM, digest, entry.size)
-        except (BlobUnknown, PathNotFound):
+            descriptor = await self.stat(source, digest)
+        except BlobUnknown:
             return None
-        await self.link(name, descriptor.digest)
-        if digest != descriptor.digest:
-            await write_link(self._driver, layout.layer_link(name, digest), descriptor.digest)
+        # Both names of an alias: the answer gives the one, the client has asked for the other.
+        for known in {descriptor.digest, digest}:
+            await write_link(self._driver, layout.layer_link(name, known), descriptor.digest)
         return descriptor
 
 

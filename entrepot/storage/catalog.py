@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entrepot.driver import Driver, PathNotFound
+from entrepot.driver import Driver, PathInvalid, PathNotFound
 from entrepot.oci.errors import NameInvalid
 from entrepot.oci.names import RepositoryName
 from entrepot.registry import Page
@@ -15,7 +15,7 @@ async def page_of_names(driver: Driver, after: str, limit: int) -> Page[str]:
     """Names greater than `after`, compared segment by segment (`a/b` before `a-b`); `limit` at most.
 
     A repository is what holds `_layers` or `_manifests`. Only the directories that can hold a name of the page are
-    read, and of each no more names at once than are needed.
+    read, and of each no more names at once than are needed. A symlink is passed over.
     """
     if limit <= 0:
         return Page((), more=False)
@@ -36,16 +36,16 @@ class _Walk:
         """All names below `parent`, of which those up to the segments `after` are behind us."""
         last = after[0] if after else ""
         # The name itself is behind us, what lies below it may not be.
-        if after and _is_component(last):
+        if after and _is_name(_join(parent, last)):
             await self.below(_join(parent, last), after[1:])
         while len(self.found) < self._wanted:
             try:
                 names = await self._driver.list(_path(parent), last, _BATCH)
-            except PathNotFound:
+            except (PathNotFound, PathInvalid):
                 return
             for name in names:
-                # What begins with `_` is the registry's own, never a segment of a name.
-                if not name.startswith("_") and len(self.found) < self._wanted:
+                # Not the registry's own `_layers` and the like, nor what somebody else has put there.
+                if len(self.found) < self._wanted and _is_name(_join(parent, name)):
                     await self._visit(_join(parent, name))
             if len(names) < _BATCH:
                 return
@@ -60,16 +60,16 @@ class _Walk:
         for marker in (layout.MANIFESTS, layout.LAYERS):
             try:
                 await self._driver.stat(f"{_path(name)}/{marker}")
-            except PathNotFound:
+            except (PathNotFound, PathInvalid):
                 continue
             return True
         return False
 
 
-def _is_component(segment: str) -> bool:
-    # It came from a client: nothing but a segment of a name may become one of a path.
+def _is_name(text: str) -> bool:
+    # It came from a client: nothing but a name may become a path, which also bounds how deep the walk goes.
     try:
-        RepositoryName.parse(segment)
+        RepositoryName.parse(text)
     except NameInvalid:
         return False
     return True

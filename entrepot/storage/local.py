@@ -16,6 +16,7 @@ from entrepot.storage.blobs import BlobStore
 from entrepot.storage.catalog import page_of_names
 from entrepot.storage.manifests import Manifests, read_manifest
 from entrepot.storage.referrers import Referrers
+from entrepot.storage.sources import find_source
 from entrepot.storage.tags import Tags
 from entrepot.storage.uploads import Uploads, UploadSession
 from entrepot.storage.validation import References, Rules
@@ -78,7 +79,9 @@ class LocalRepository:
         return await self._registry.uploads.resume(self._name, upload_id)
 
     async def mount(self, digest: Digest, source: RepositoryName | None) -> Descriptor | None:
-        return await self._registry.blobs.mount(self._name, digest, source)
+        registry = self._registry
+        found = source or await find_source(registry.driver, registry.blobs, digest)
+        return None if found is None else await registry.blobs.mount(self._name, digest, found)
 
     async def put_manifest(
         self, content: bytes, declared: str | None, reference: Tag | Digest, tags: Sequence[Tag]

@@ -15,6 +15,7 @@ from entrepot.registry import Page
 from entrepot.storage import layout
 from entrepot.storage.manifests import Manifests
 from entrepot.storage.tags import Tags
+from entrepot.storage.turns import taking_turns
 
 
 class Referrers:
@@ -31,7 +32,7 @@ class Referrers:
         """By digest, those greater than `after`; the filter comes before the limit."""
         digests = sorted(await self._linked(name, subject) | await self._fallback(name, subject))
         found: list[Descriptor] = []
-        for digest in digests:
+        async for digest in taking_turns(digests):
             if digest <= after:
                 continue
             descriptor = await self._descriptor(name, digest)
@@ -53,8 +54,8 @@ class Referrers:
         return found
 
     async def _fallback(self, name: RepositoryName, subject: Digest) -> set[Digest]:
-        # The tag may be at most 128 characters: sha512-<hex> is cut, as the spec's clients cut it.
-        tag = Tag(f"{subject.algorithm}-{subject.encoded}"[:128])
+        # The spec cuts the encoded part to 64 characters ("Referrers Tag Schema").
+        tag = Tag(f"{subject.algorithm}-{subject.encoded[:64]}")
         try:
             index = await self._manifests.get(name, await self._tags.resolve(name, tag))
         except ManifestUnknown:

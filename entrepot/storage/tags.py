@@ -11,6 +11,7 @@ from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Page
 from entrepot.storage import layout
 from entrepot.storage.links import read_link, write_link
+from entrepot.storage.turns import taking_turns
 
 _BATCH = 1000
 
@@ -66,7 +67,9 @@ class Tags:
                 page = await self.page(name, page.items[-1] if page.items else "", _BATCH)
             except NameUnknown:
                 break
-            pointing += [Tag.parse(tag) for tag in page.items if await self._names(name, tag, digest)]
+            pointing += [
+                Tag.parse(tag) async for tag in taking_turns(page.items) if await self._names(name, tag, digest)
+            ]
         return pointing
 
     async def _names(self, name: RepositoryName, tag: str, digest: Digest) -> bool:
@@ -77,7 +80,7 @@ class Tags:
 
     async def _current(self, name: RepositoryName, tags: Sequence[str]) -> list[str]:
         current = []
-        for tag in tags:
+        async for tag in taking_turns(tags):
             try:
                 await self._driver.stat(layout.tag_current(name, tag))
             except PathNotFound:

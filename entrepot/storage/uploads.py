@@ -73,21 +73,28 @@ class Uploads:
         # Counted in the store only once so many were begun here that the bound could have been reached.
         begun = (self._begun.get(name) or 0) + 1
         if begun > MOST_SESSIONS:
-            begun = len(await self.driver.list(layout.uploads(name), "", MOST_SESSIONS)) + 1
+            begun = await self._count(name) + 1
         self._begun.put(name, begun)
         if begun > MOST_SESSIONS:
             raise TooManyRequests(f"{MOST_SESSIONS} uploads of {name} are open", headers=[("retry-after", "60")])
 
+    async def _count(self, name: RepositoryName) -> int:
+        try:
+            return len(await self.driver.list(layout.uploads(name), "", MOST_SESSIONS))
+        except PathNotFound:
+            return 0
+
     async def resume(self, name: RepositoryName, upload_id: str) -> UploadSession:
-        """Raises BlobUploadUnknown; also for an id that is no UUID, which no session ever had."""
+        """Raises BlobUploadUnknown; also for an id that is no UUID, and for a session whose start is garbled."""
         try:
             parsed = uuid.UUID(upload_id)
             if str(parsed) != upload_id:
                 raise BlobUploadUnknown(upload_id[:64])
-            started_at = await self.driver.get(f"{layout.upload(name, upload_id)}/startedat")
+            started_at = (await self.driver.get(f"{layout.upload(name, upload_id)}/startedat")).decode("ascii")
+            datetime.fromisoformat(started_at)
         except (ValueError, PathNotFound):
             raise BlobUploadUnknown(upload_id[:64]) from None
-        return UploadSession(self, name, upload_id, started_at.decode("ascii", "replace"))
+        return UploadSession(self, name, upload_id, started_at)
 
 
 class UploadSession:
@@ -106,6 +113,7 @@ class UploadSession:
         try:
             return (await self._driver.stat(self._data)).size
         except PathNotFound:
+            await self._uploads.resume(self._name, self.id)
             return 0
 
     async def append(self, chunks: AsyncIterator[bytes], at: int, length: int | None) -> int:
@@ -116,24 +124,28 @@ class UploadSession:
         async with self._lock():
             size = await self._receive(chunks, at, length)
             actual = await self._digest(digest.algorithm, size)
-            if actual == digest:
-                # The link last: it must never name what is not there.
-                await self._uploads.blobs.adopt(self._data, digest)
-                await self._uploads.blobs.link(self._name, digest)
-            await self._drop()
+            try:
+                if actual == digest:
+                    # The link last: it must never name what is not there.
+                    await self._uploads.blobs.adopt(self._data, digest)
+                    await self._uploads.blobs.link(self._name, digest)
+            finally:
+                # Also after a failure: without its data nobody can go on with it.
+                await self._drop()
         if actual != digest:
             raise DigestInvalid(f"the content is {actual}")
         return Descriptor(OCTET_STREAM, digest, size)
 
     async def cancel(self) -> None:
         async with self._lock():
-            await self._drop()
+            self._uploads.hashes.pop(self.id)
+            await self._driver.delete(self.path)
 
     async def _drop(self) -> None:
         self._uploads.hashes.pop(self.id)
         try:
             await self._driver.delete(self.path)
-        except (OSError, PathNotFound) as error:
+        except (OSError, NoSpace, PathNotFound) as error:
             # What is left behind harms nobody and is purged: a failure here must not undo a commit.
             log.warning("upload_not_removed", upload=self.id, error=str(error))
 

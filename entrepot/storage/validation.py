@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,18 +20,18 @@ from entrepot.oci.manifest import Parsed, references
 from entrepot.oci.names import RepositoryName
 from entrepot.storage.blobs import BlobStore
 from entrepot.storage.manifests import Manifests
+from entrepot.storage.turns import taking_turns
 
 _CLASSES = {DOCKER_IMAGE_CONFIG: "image", OCI_IMAGE_CONFIG: "image", DOCKER_PLUGIN_CONFIG: "plugin"}
 _LONGEST_URL = 2048
-_BREATH = 256
-"""References looked up between two turns of the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Distribution's `validation.manifests.urls` and `policy.repository.classes`.
 
-    `urls` None: any http(s) URL. Otherwise a URL must match `allow`, when there is one, and must not match `deny`.
+    Where `urls_checked`, a URL must match `allow`, if there is one, and must not match `deny`; without either no URL
+    passes. Otherwise any http(s) URL does. No `classes` mean all of them.
     """
 
     urls_checked: bool = False
@@ -83,9 +82,7 @@ class References:
         errors: list[RegistryError] = []
         wanted: Sequence[Descriptor] = (*references(parsed), *parsed.manifests)
         children = frozenset(map(id, parsed.manifests))
-        for index, descriptor in enumerate(wanted):
-            if index % _BREATH == _BREATH - 1:
-                await asyncio.sleep(0)
+        async for descriptor in taking_turns(wanted):
             if any(not self._rules.allows_url(url) for url in descriptor.urls):
                 errors.append(ManifestInvalid(f"invalid URL on layer {descriptor.digest}"))
             elif not await self._present(name, descriptor, is_child=id(descriptor) in children):

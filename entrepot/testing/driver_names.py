@@ -190,6 +190,21 @@ class NameSuite:
         await fill(driver, "/t/last")
         await driver.delete("/t")
 
+    async def test_files_may_vanish_from_a_directory_that_is_deleted(self, driver: Driver) -> None:
+        """Who deletes a directory succeeds though others delete files in it at the same time."""
+        paths = [f"/t/a/{number}" for number in range(300)]
+        await fill(driver, *paths, "/t/b")
+
+        async def remove() -> None:
+            for path in paths:
+                with suppress(PathNotFound):
+                    await driver.delete(path)
+
+        await asyncio.gather(driver.delete("/t/a"), remove(), remove())
+
+        assert await driver.list("/t") == ["b"]
+        await driver.delete("/t")
+
     async def test_a_directory_can_be_made(self, driver: Driver) -> None:
         """Making one twice, or one that has children, is nothing; it is empty if the store has directories at all."""
         await driver.put("/t/full/link", b"")

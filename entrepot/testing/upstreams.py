@@ -30,6 +30,9 @@ from entrepot.testing.origins import Origin, Seen
 from entrepot.wire.links import format_next
 from entrepot.wire.ranges import Unsatisfiable, format_content_range, parse_range
 
+CDN_PATH = "/cdn/"
+"""Where blobs are on the second origin, for faults that are to strike only there."""
+
 _START_LIMIT = 30.0
 
 
@@ -198,7 +201,7 @@ class TestUpstream:
         if content is None:
             return _error(404, "BLOB_UNKNOWN")
         if self.redirects_blobs:
-            return Reply(307, (("Location", f"{self.cdn.url}/blobs/{digest}?signature=planted"),))
+            return Reply(307, (("Location", f"{self.cdn.url}{CDN_PATH}{digest}?signature=planted"),))
         return self._ranged(seen, Reply(200, (("Docker-Content-Digest", digest),), content))
 
     def _ranged(self, seen: Seen, reply: Reply) -> Reply:

@@ -70,10 +70,9 @@ def parse_tags(content: bytes) -> list[str]:
         members = json.loads(content)
     except (ValueError, RecursionError):
         members = None
-    tags = members.get("tags", []) if isinstance(members, dict) else None
-    if not isinstance(tags, list | None) or members is None:
+    if not isinstance(members, dict) or not isinstance(members.get("tags"), list | None):
         raise UpstreamFailed("the upstream sent no list of tags")
-    return [tag for tag in tags or () if isinstance(tag, str) and _is_tag(tag)]
+    return [tag for tag in members.get("tags") or () if isinstance(tag, str) and _is_tag(tag)]
 
 
 def _is_tag(text: str) -> bool:

@@ -87,6 +87,19 @@ def test_accept_in_several_lines(repository: Repository, made: SampleManifest, r
         assert answer.content == made.content
 
 
+@pytest.mark.parametrize(
+    "query", ["?ns=docker.io", "?ns=", "?unknown=1&n=x", "?tag=x", "?digest=x", "?%00=%FF", "?&&="]
+)
+def test_parameters_that_mean_nothing_here(repository: Repository, query: str) -> None:
+    """Parameters that a pull does not know are ignored, such as `ns`, which clients of mirrors send."""
+    made = image(0)
+    repository.push(made, "latest")
+
+    assert repository.get(f"manifests/latest{query}").content == made.content
+    assert repository.get(f"blobs/{made.blobs[0].digest}{query}").content == made.blobs[0].content
+    assert repository.tags() == ["latest"]
+
+
 MATCHING = ['"{}"', "{}", 'W/"{}"', "*", '"other", "{}"']
 
 

@@ -1,13 +1,18 @@
 """Whose session an upload is: states that are forged, missing, or of another session or repository open nothing."""
 
 import base64
+import hmac
+import json
 import uuid
+from datetime import datetime, timedelta
 
+import httpx
 import pytest
 
 from entrepot.testing.images import SampleBlob, digest_of
 from tests.api.checks import check_refusal, check_resumable
 from tests.repositories import Repository, Upload, with_query, without_query
+from tests.servers import Server
 
 
 def check_no_session(repository: Repository, location: str) -> None:
@@ -17,6 +22,11 @@ def check_no_session(repository: Repository, location: str) -> None:
         answer = repository.client.request(method, target)
         assert answer.status_code == 404, method
         assert answer.json()["errors"][0]["code"] in ("BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID")
+
+
+def state_of(upload: Upload) -> str:
+    """The state in the session's Location."""
+    return httpx.URL(upload.location).params["_state"]
 
 
 def tampered(state: str) -> dict[str, str]:
@@ -43,11 +53,38 @@ def tampered(state: str) -> dict[str, str]:
 def test_tampered_state(repository: Repository, upload: Upload, blob: SampleBlob, change: str) -> None:
     """F-060, R20: a state that was not signed here opens nothing, and the session is as it was."""
     bare = without_query(upload.location, "_state")
-    state = upload.location.partition("_state=")[2].replace("%3D", "=")
 
-    check_no_session(repository, with_query(bare, _state=tampered(state)[change]))
+    check_no_session(repository, with_query(bare, _state=tampered(state_of(upload))[change]))
 
     check_resumable(repository, upload, blob)
+
+
+def test_state_is_that_of_distribution(repository: Repository, server: Server, upload: Upload) -> None:
+    """The state is a MAC by `http.secret` and what it is of: name, id, offset and start, in Distribution's form."""
+    raw = base64.urlsafe_b64decode(state_of(upload))
+
+    assert hmac.digest(server.settings["http"]["secret"].encode(), raw[32:], "sha256") == raw[:32]
+    members = json.loads(raw[32:])
+    assert list(members) == ["Name", "UUID", "Offset", "StartedAt"]
+    assert (members["Name"], members["UUID"], members["Offset"]) == (repository.name, upload.identity, 1000)
+    assert datetime.fromisoformat(members["StartedAt"]).utcoffset() == timedelta(0)
+
+
+def test_state_of_another_signer(repository: Repository, server: Server, upload: Upload, blob: SampleBlob) -> None:
+    """A state that somebody else signed with the same secret, in other white space and precision, is taken."""
+    members = {
+        "Name": repository.name,
+        "UUID": upload.identity,
+        "Offset": 1000,
+        "StartedAt": "2024-05-01T10:00:00.123456789Z",
+    }
+    payload = json.dumps(members, separators=(",", ":")).encode()
+    mac = hmac.digest(server.settings["http"]["secret"].encode(), payload, "sha256")
+    bare = without_query(upload.location, "_state")
+    upload.location = with_query(bare, _state=base64.urlsafe_b64encode(mac + payload).decode())
+
+    assert upload.append(blob.content[1000:]).status_code == 202
+    assert upload.finish(blob.digest).status_code == 201
 
 
 def test_missing_state(repository: Repository, upload: Upload, blob: SampleBlob) -> None:

@@ -1,7 +1,8 @@
-"""Servers that strace can be attached to."""
+"""Servers with one worker process each, to which strace can be attached."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,18 @@ from tests.servers import Server
 
 ONE_WORKER = ("env", "ENTREPOT_WORKERS=1")
 
+StartTraced = Callable[..., Server]
+
 
 @pytest.fixture
-def traced(tmp_path: Path) -> Iterator[Server]:
-    """A registry with one worker process, which is the one to watch."""
+def start_traced(tmp_path: Path) -> Iterator[StartTraced]:
+    """Start a server with settings of its own; all are stopped after the test."""
     need("strace")
     if os.geteuid() != 0:
         pytest.skip("attaching strace needs root")
-    with Server(tmp_path, prefix=ONE_WORKER) as server:
-        yield server
+    with ExitStack() as running:
+
+        def start(settings: dict[str, object] | None = None) -> Server:
+            return running.enter_context(Server(tmp_path / "traced", settings, prefix=ONE_WORKER))
+
+        yield start

@@ -151,7 +151,7 @@ class Mount(Operation):
 class PutManifest(Operation):
     """PUT of a manifest with a subject and several new tags."""
 
-    tags = ("v1", "v1.2", "latest")
+    tags = ("v1", "latest")
 
     def prepare(self) -> None:
         self.subject = image(1)

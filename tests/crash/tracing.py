@@ -13,6 +13,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +26,9 @@ CHANGES = (
 ATTACHED = re.compile(r"Process \d+ attached")
 LINE = re.compile(r"(?:\[pid +(\d+)\] )?(.*)", re.DOTALL)
 LIMIT = 60.0
+DETACH_LIMIT = 10.0
+# Changes that follow an answer within this time are still seen.
+IDLE = 0.05
 
 T = TypeVar("T")
 
@@ -62,12 +66,13 @@ class Tracer:
 
     def close(self) -> str:
         """Detach, and return the lines that have not been read."""
-        if self._is_alive():
-            self._strace.terminate()
-        else:
-            # It waits for threads that nobody will ever see end.
+        self._strace.terminate()
+        try:
+            _, remaining = self._strace.communicate(timeout=DETACH_LIMIT if self._is_alive() else 0.1)
+        except subprocess.TimeoutExpired:
+            # Of a process that was killed it may wait for threads that nobody will ever see end.
             self._strace.kill()
-        _, remaining = self._strace.communicate(timeout=LIMIT)
+            _, remaining = self._strace.communicate()
         if self._is_alive():
             os.kill(self._pid, signal.SIGCONT)
         return (self._rest + remaining).decode(errors="replace")
@@ -93,7 +98,7 @@ class Steps:
         """Return True when the process stands after its `number`-th change, False when the operation ended before."""
         taken = 0
         while taken < number:
-            line = self._tracer.line(0.01)
+            line = self._tracer.line(IDLE)
             if line is None:
                 if operation.done():
                     return False
@@ -139,13 +144,23 @@ def running(call: Callable[[], T]) -> Iterator[Future[T]]:
         yield thread.submit(call)
 
 
-class Failures:
-    """While it is open, the `number`-th call of these kinds in each thread fails with `error`, on any file or one."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The `number`-th call of these kinds in each thread fails with `error`, on any file or `only` on one."""
 
-    def __init__(self, pid: int, calls: str, error: str, number: int, only: Path | None = None) -> None:
-        injection = f"inject={calls}:error={error}:when={number}"
-        restriction = () if only is None else ("-P", str(only))
-        self._tracer = Tracer(pid, ["-e", f"trace={calls}", "-e", injection, *restriction])
+    calls: str
+    error: str
+    number: int
+    only: Path | None = None
+
+
+class Failures:
+    """A process that meets a fault as long as this is open."""
+
+    def __init__(self, pid: int, fault: Fault) -> None:
+        injection = f"inject={fault.calls}:error={fault.error}:when={fault.number}"
+        restriction = () if fault.only is None else ("-P", str(fault.only))
+        self._tracer = Tracer(pid, ["-e", f"trace={fault.calls}", "-e", injection, *restriction])
 
     def close(self) -> bool:
         """Let the process go on unobserved, and tell whether any call has failed."""

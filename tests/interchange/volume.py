@@ -22,7 +22,7 @@ class Volume:
     def __init__(self, directory: Path) -> None:
         self.root = directory / "data"
         self._entrepot = Server(directory / "entrepot", {"http": {"secret": SECRET}}, root=self.root)
-        self._debian = DockerRegistry(self.root, secret=SECRET)
+        self._debian = DockerRegistry(self.root, http={"secret": SECRET})
 
     @contextmanager
     def open(self, server: ServerName) -> Iterator[httpx.Client]:

@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import yaml
 
-from tests.real.processes import Process, ProgramFailed, run
+from tests.real.processes import Process, ProgramFailed, accepts, run
+from tests.servers import choose_port
 
-LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
 ANSWERED = re.compile(r'"([A-Z]+) (\S+) HTTP/1\.[01]" (\d{3}) ')
 # The Debian build exports traces unless told not to.
 ENVIRONMENT: Mapping[str, str] = {"OTEL_TRACES_EXPORTER": "none"}
@@ -21,7 +21,8 @@ ENVIRONMENT: Mapping[str, str] = {"OTEL_TRACES_EXPORTER": "none"}
 class DockerRegistry:
     """A `docker-registry` on the data directory `root`; a restarted one keeps its port. Close it to end it.
 
-    `upstream` makes it a mirror of that registry. `secret` is the `http.secret` that signs upload states.
+    `upstream` makes it a mirror of that registry, `http` are further settings of its listener, such as the secret
+    that signs upload states or a certificate. Without `access_log` only errors are logged.
     """
 
     def __init__(
@@ -29,16 +30,15 @@ class DockerRegistry:
         root: Path,
         *,
         upstream: str | None = None,
-        delete: bool = True,
-        secret: str | None = None,
+        http: Mapping[str, Any] | None = None,
         access_log: bool = True,
     ) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="docker-registry-"))
         self._config = self._scratch / "config.yml"
         self._log = self._scratch / "log"
-        self._settings = _settings(root, upstream, delete, access_log)
-        self._http = {"secret": secret} if secret else {}
-        self._port = 0
+        self._port = choose_port()
+        self._settings = _settings(root, upstream, access_log) | {"http": {"addr": self.address, **(http or {})}}
+        self._config.write_text(yaml.safe_dump(self._settings))
         self._process: Process | None = None
 
     @property
@@ -48,7 +48,7 @@ class DockerRegistry:
 
     @property
     def url(self) -> str:
-        return f"http://{self.address}"
+        return f"{'https' if 'tls' in self._settings['http'] else 'http'}://{self.address}"
 
     @property
     def pid(self) -> int:
@@ -58,13 +58,9 @@ class DockerRegistry:
 
     def start(self) -> Self:
         """Start the server and return once it listens."""
-        self._write_config()
         process = Process(["docker-registry", "serve", str(self._config)], self._log, ENVIRONMENT)
         self._process = process
-        process.wait_until(lambda: LISTENING.search(process.output()) is not None)
-        listening = LISTENING.search(process.output())
-        assert listening is not None
-        self._port = int(listening.group(1))
+        process.wait_until(lambda: accepts(self._port))
         return self
 
     def stop(self) -> None:
@@ -80,7 +76,6 @@ class DockerRegistry:
 
     def collect(self, *options: str) -> str:
         """Run `garbage-collect` on the data directory and return what it printed; servers on it should be stopped."""
-        self._write_config()
         return run(["docker-registry", "garbage-collect", *options, str(self._config)], ENVIRONMENT)
 
     def requests(self, method: str, part: str) -> list[str]:
@@ -96,22 +91,17 @@ class DockerRegistry:
     ) -> None:
         self.close()
 
-    def _write_config(self) -> None:
-        http = {"addr": self.address, **self._http}
-        self._config.write_text(yaml.safe_dump({**self._settings, "http": http}))
 
-
-def _settings(root: Path, upstream: str | None, delete: bool, access_log: bool) -> dict[str, object]:
-    storage = {
-        "filesystem": {"rootdirectory": str(root)},
-        "delete": {"enabled": delete},
-        "cache": {"blobdescriptor": "inmemory"},
-        "maintenance": {"uploadpurging": {"enabled": False}},
-    }
-    settings: dict[str, object] = {
+def _settings(root: Path, upstream: str | None, access_log: bool) -> dict[str, Any]:
+    settings: dict[str, Any] = {
         "version": 0.1,
-        "log": {"level": "info", "accesslog": {"disabled": not access_log}},
-        "storage": storage,
+        "log": {"level": "info" if access_log else "error", "accesslog": {"disabled": not access_log}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(root)},
+            "delete": {"enabled": True},
+            "cache": {"blobdescriptor": "inmemory"},
+            "maintenance": {"uploadpurging": {"enabled": False}},
+        },
     }
     if upstream is not None:
         settings["proxy"] = {"remoteurl": upstream}

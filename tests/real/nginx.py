@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.real.processes import Process, accepts
+from tests.real.processes import Process, ProgramFailed, accepts
 from tests.servers import choose_port
 
 MAIN = """\
@@ -54,6 +54,12 @@ class Nginx:
     @property
     def url(self) -> str:
         return f"http://{self.address}"
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise ProgramFailed("nginx is not running")
+        return self._process.pid
 
     def start(self) -> Self:
         """Start the server and return once it accepts connections."""

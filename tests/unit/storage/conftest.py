@@ -9,8 +9,11 @@ from entrepot.driver import Driver
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.guarded import Guarded
 from entrepot.drivers.memory import MemoryDriver
-from entrepot.storage.local import LocalRegistry
+from entrepot.oci.names import RepositoryName
+from entrepot.storage.local import LocalRegistry, LocalRepository
 from entrepot.storage.validation import Rules
+
+APP = RepositoryName.parse("library/app")
 
 
 @pytest.fixture
@@ -34,3 +37,15 @@ def driver(request: pytest.FixtureRequest) -> Driver:
 def registry(driver: Driver) -> LocalRegistry:
     """A registry that takes everything valid, and streams large blobs through the driver."""
     return LocalRegistry(driver, None, Rules())
+
+
+@pytest.fixture
+def repository(registry: LocalRegistry) -> LocalRepository:
+    """The repository as one worker sees it."""
+    return registry.writer(APP)
+
+
+@pytest.fixture
+def elsewhere(driver: Driver) -> LocalRepository:
+    """The same repository as another worker sees it: nothing but the store is shared."""
+    return LocalRegistry(driver, None, Rules()).writer(APP)

@@ -24,7 +24,7 @@ DAMAGED = {
     "upper case": HELLO.upper().encode(),
     "two": HELLO.encode() * 2,
     "other algorithm": b"sha1:" + b"0" * 40,
-    "not ASCII": "sha256:٠".encode() + b"0" * 62,
+    "not ASCII": "sha256:\u0660".encode() + b"0" * 62,
     "binary": bytes(range(256)),
     "long": b"sha256:" + b"0" * 1_000_000,
 }

@@ -1,18 +1,48 @@
 """A test upstream and clients of it, closed when the test is done."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
 
+from entrepot.oci.digest import Digest
+from entrepot.oci.names import RepositoryName, Tag
 from entrepot.testing.upstreams import TestUpstream
 from entrepot.upstream.client import Limits, OciUpstream
 from entrepot.upstream.credentials import StaticCredentials
 
 Connect = Callable[..., OciUpstream]
 
+Question = Callable[[OciUpstream], Awaitable[object]]
+
+NAME = RepositoryName.parse("library/busybox")
+TAG = Tag.parse("1")
+NOTHING = Digest.of(b"nothing")
+
 # Met only by what never comes: a stalled upstream is not more stalled on a slow machine.
 IMPATIENT = Limits(idle=0.5, metadata=0.5, listing=0.5)
+
+
+async def read_blob(client: OciUpstream, digest: Digest, start: int = 0) -> bytes:
+    """The whole of a download."""
+    async with client.blob(NAME, digest, start) as download:
+        return b"".join([bytes(chunk) async for chunk in download.chunks])
+
+
+QUESTIONS: dict[str, Question] = {
+    "resolve": lambda client: client.resolve(NAME, TAG),
+    "manifest": lambda client: client.manifest(NAME, TAG),
+    "stat_blob": lambda client: client.stat_blob(NAME, NOTHING),
+    "blob": lambda client: read_blob(client, NOTHING),
+    "tags": lambda client: client.tags(NAME, "", None),
+    "referrers": lambda client: client.referrers(NAME, NOTHING, None),
+}
+
+
+@pytest.fixture(params=sorted(QUESTIONS))
+def question(request: pytest.FixtureRequest) -> Question:
+    """Each method of an upstream in turn."""
+    return QUESTIONS[request.param]
 
 
 @pytest.fixture

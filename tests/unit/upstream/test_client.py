@@ -14,22 +14,9 @@ from entrepot.registry import Page
 from entrepot.testing import images
 from entrepot.testing.demands import BasicDemand, BearerDemand
 from entrepot.testing.faults import added_header, body, chunked, header, status
-from entrepot.testing.upstreams import TestUpstream
-from entrepot.upstream.base import ABSENT, REFUSED, Download, Upstream
-from entrepot.upstream.client import OciUpstream
-from tests.unit.upstream.conftest import Connect
-
-NAME = RepositoryName.parse("library/busybox")
-TAG = Tag.parse("1")
-
-
-async def _read(download: Download) -> bytes:
-    return b"".join([bytes(chunk) async for chunk in download.chunks])
-
-
-async def _blob(client: OciUpstream, digest: Digest, start: int = 0) -> bytes:
-    async with client.blob(NAME, digest, start) as download:
-        return await _read(download)
+from entrepot.testing.upstreams import CDN_PATH, TestUpstream
+from entrepot.upstream.base import ABSENT, REFUSED, Upstream
+from tests.unit.upstream.conftest import NAME, TAG, Connect, read_blob
 
 
 async def test_it_is_an_upstream(connect: Connect) -> None:
@@ -51,7 +38,7 @@ async def test_an_image_from_tag_to_bytes(upstream: TestUpstream, connect: Conne
     assert (fetched.media_type, fetched.content) == (OCI_MANIFEST, image.content)
     for blob in image.blobs:
         assert await client.stat_blob(NAME, Digest.parse(blob.digest)) == len(blob.content)
-        assert await _blob(client, Digest.parse(blob.digest)) == blob.content
+        assert await read_blob(client, Digest.parse(blob.digest)) == blob.content
     assert upstream.count() == 2 + 2 * len(image.blobs)
     assert [seen.method for seen in upstream.origin.requests[:2]] == ["HEAD", "GET"]
 
@@ -105,7 +92,7 @@ async def test_absent(upstream: TestUpstream, connect: Connect) -> None:
         (client.manifest(NAME, Tag.parse("2")), ManifestUnknown),
         (client.manifest(NAME, digest), ManifestUnknown),
         (client.stat_blob(NAME, digest), BlobUnknown),
-        (_blob(client, digest), BlobUnknown),
+        (read_blob(client, digest), BlobUnknown),
         (client.tags(RepositoryName.parse("no/such"), "", None), NameUnknown),
     ):
         before = upstream.count()
@@ -125,6 +112,15 @@ async def test_upstreams_that_take_no_head(upstream: TestUpstream, connect: Conn
 
     assert await connect().resolve(NAME, TAG) == digest
     assert await connect().stat_blob(NAME, Digest.parse(image.blobs[0].digest)) == len(image.blobs[0].content)
+
+
+async def test_absent_where_head_is_refused(upstream: TestUpstream, connect: Connect) -> None:
+    """Where HEAD is refused, GET tells that there is nothing."""
+    upstream.misbehave(status(405), method="HEAD")
+    with pytest.raises(ManifestUnknown):
+        await connect().resolve(NAME, TAG)
+    with pytest.raises(BlobUnknown):
+        await connect().stat_blob(NAME, Digest.of(b"nothing"))
 
 
 @pytest.mark.parametrize("digest", [None, "sha256:junk", "sha256:..", "md5:" + "0" * 32, "\xff\xfe"])
@@ -156,7 +152,7 @@ async def test_resuming(upstream: TestUpstream, connect: Connect) -> None:
     for start in (0, 1, 299_999):
         async with client.blob(NAME, digest, start) as download:
             assert download.size == 300_000
-            assert await _read(download) == content[start:]
+            assert b"".join([bytes(chunk) async for chunk in download.chunks]) == content[start:]
     assert [seen.headers.get("range") for seen in upstream.origin.requests] == [None, "bytes=1-", "bytes=299999-"]
 
 
@@ -166,7 +162,7 @@ async def test_size_not_known(upstream: TestUpstream, connect: Connect) -> None:
     upstream.misbehave(chunked())
     async with connect().blob(NAME, digest) as download:
         assert download.size is None
-        assert await _read(download) == b"content"
+        assert b"".join([bytes(chunk) async for chunk in download.chunks]) == b"content"
 
 
 async def test_chunks_are_not_copied_small(upstream: TestUpstream, connect: Connect) -> None:
@@ -186,8 +182,8 @@ async def test_a_blob_behind_a_redirect(upstream: TestUpstream, connect: Connect
     upstream.redirects_blobs = True
     client = connect()
 
-    assert await _blob(client, digest) == content
-    assert await _blob(client, digest, 99_000) == content[99_000:]
+    assert await read_blob(client, digest) == content
+    assert await read_blob(client, digest, 99_000) == content[99_000:]
     assert await client.stat_blob(NAME, digest) == 100_000
     assert len(upstream.cdn.requests) == 3
 
@@ -196,15 +192,9 @@ async def test_size_behind_a_signature_for_get_only(upstream: TestUpstream, conn
     """A signed URL that refuses HEAD says nothing: the size is read with GET."""
     digest = upstream.add_blob(NAME, b"content")
     upstream.redirects_blobs = True
-    upstream.misbehave(status(403), path="/blobs/sha256", method="HEAD")
-    upstream.behave()
-    upstream.misbehave(_only_from_cdn(403), method="HEAD")
+    upstream.misbehave(status(403), path=CDN_PATH, method="HEAD")
 
     assert await connect().stat_blob(NAME, digest) == 7
-
-
-def _only_from_cdn(code: int):  # type: ignore[no-untyped-def]  # replaced below
-    return status(code)
 
 
 async def test_basic(upstream: TestUpstream, connect: Connect) -> None:
@@ -227,7 +217,7 @@ async def test_tokens(upstream: TestUpstream, connect: Connect, account: tuple[s
     upstream.add_image("library/alpine", TAG, image)
     client = connect(*account)
     await client.manifest(NAME, await client.resolve(NAME, TAG))
-    await _blob(client, Digest.parse(image.blobs[0].digest))
+    await read_blob(client, Digest.parse(image.blobs[0].digest))
     await client.resolve(RepositoryName.parse("library/alpine"), TAG)
 
     assert demand.issued == 2
@@ -289,25 +279,25 @@ async def test_tags(upstream: TestUpstream, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "after", "limit", "expected"),
+    ("sent", "asked", "expected"),
     [
-        (["c", "a", "b"], "", None, Page(["c", "a", "b"], more=False)),
-        (["c", "a", "b"], "", 2, Page(["c", "a"], more=True)),
-        (["c", "a", "b"], "a", 2, Page(["b"], more=False)),
-        (["a", "c"], "b", None, Page(["c"], more=False)),
-        (None, "", None, Page([], more=False)),
-        ([], "", 5, Page([], more=False)),
-        (["a", "../b", "", 1, None, "a b", "x" * 129], "", None, Page(["a"], more=False)),
+        (["c", "a", "b"], ("", None), Page(["c", "a", "b"], more=False)),
+        (["c", "a", "b"], ("", 2), Page(["c", "a"], more=True)),
+        (["c", "a", "b"], ("a", 2), Page(["b"], more=False)),
+        (["a", "c"], ("b", None), Page(["c"], more=False)),
+        (None, ("", None), Page([], more=False)),
+        ([], ("", 5), Page([], more=False)),
+        (["a", "../b", "", 1, None, "a b", "x" * 129], ("", None), Page(["a"], more=False)),
     ],
 )
 async def test_upstreams_that_know_no_pages(
-    upstream: TestUpstream, connect: Connect, sent: object, after: str, limit: int | None, expected: Page[str]
+    upstream: TestUpstream, connect: Connect, sent: object, asked: tuple[str, int | None], expected: Page[str]
 ) -> None:
     """Upstreams with an order of their own, without paging or with what is no tag are read all the same."""
     upstream.add_image(NAME, TAG, images.image())
     upstream.misbehave(body(json.dumps({"name": NAME, "tags": sent}).encode()), path="/tags/list")
 
-    assert await connect().tags(NAME, after, limit) == expected
+    assert await connect().tags(NAME, *asked) == expected
 
 
 async def test_more_links_than_one(upstream: TestUpstream, connect: Connect) -> None:

@@ -36,15 +36,17 @@ TOKEN = TokenAnswer(200, b'{"token":"abc","expires_in":300}')
 def _converse(
     challenges: list[Challenge], applicant: Applicant, *answers: TokenAnswer
 ) -> tuple[list[TokenRequest], Authorization]:
-    conversation = authorize(challenges, applicant)
+    conversation, left = authorize(challenges, applicant), list(answers)
     asked: list[TokenRequest] = []
     try:
-        asked.append(next(conversation))
-        asked.extend(conversation.send(answer) for answer in answers)
+        request = next(conversation)
+        while True:
+            asked.append(request)
+            request = conversation.send(left.pop(0))
     except StopIteration as end:
         authorization: Authorization = end.value
+        assert left == []
         return asked, authorization
-    raise AssertionError("the conversation wants more answers")
 
 
 def test_anonymous_token() -> None:

@@ -1,0 +1,61 @@
+"""The command line: `python -m bench [ROW …] [--rounds N] [--quick]`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench import rows_mirror, rows_read, rows_size, rows_write
+from bench.machine import describe
+from bench.row import Result, Row
+from bench.scene import FULL, QUICK, Scene
+from bench.table import format_figure, format_table, write_results
+
+ROWS = {row.name: row for row in (*rows_read.ROWS, *rows_write.ROWS, *rows_mirror.ROWS, *rows_size.ROWS)}
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+def main() -> None:
+    """Measure the rows asked for, print the table, and keep it when all were measured in full."""
+    options = parse_options()
+    chosen = [ROWS[name] for name in options.rows or ROWS]
+    complete = not options.rows and not options.quick
+    with TemporaryDirectory(prefix="bench-", dir=options.directory) as directory:
+        scene = Scene(Path(directory), QUICK if options.quick else FULL)
+        results = [measure(row, scene, options.rounds) for row in chosen]
+        machine = describe(Path(directory))
+    print(format_table(results))
+    if complete:
+        write_results(RESULTS, results, machine, options.rounds)
+
+
+def parse_options() -> argparse.Namespace:
+    """Read the command line; ends the program when it is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], metavar="ROW", help=f"one of: {', '.join(ROWS)}")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each server has its turn (3)")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything works")
+    parser.add_argument("--directory", type=Path, help="where the content goes (the system's temporary directory)")
+    return parser.parse_args()
+
+
+def measure(row: Row, scene: Scene, rounds: int) -> Result:
+    """Let the contenders take turns for so many rounds."""
+    figures: dict[str, list[float]] = {contender: [] for contender in row.contenders}
+    print(f"{row.name}: {row.work} ({row.unit})", file=sys.stderr)
+    with row.measuring(scene) as measure_once:
+        for number in range(rounds):
+            for contender in row.contenders:
+                figures[contender].append(measure_once(contender))
+            print(f"  round {number + 1}: {format_round(row.contenders, figures)}", file=sys.stderr)
+    return Result(row, figures)
+
+
+def format_round(contenders: Sequence[str], figures: dict[str, list[float]]) -> str:
+    """The newest figure of each contender."""
+    return ", ".join(f"{contender} {format_figure(figures[contender][-1])}" for contender in contenders)
+
+
+if __name__ == "__main__":
+    main()

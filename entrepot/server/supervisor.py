@@ -1,0 +1,123 @@
+"""The supervisor: opens the sockets that the workers listen on, replaces workers that end, and stops them.
+
+Granian's own, changed in what an operator relies on. Must not know what the workers serve.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from granian._granian import SocketHolder
+from granian.server.mp import MPServer, WorkerProcess
+
+from entrepot.server.listener import BACKLOG, Address, listen
+from entrepot.server.patience import Patience
+from entrepot.telemetry import get_logger
+
+log = get_logger(__name__)
+
+Loader = Callable[[], Any]
+
+_SHARED = -1
+_PAUSE = 1.0  # seconds
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Supervisor(MPServer):
+    """Runs workers on `address`; `options` are Granian's. `serve` raises SystemExit where no worker stays alive."""
+
+    _shd: Any
+
+    def __init__(self, address: Address, patience: Patience, **options: Any) -> None:
+        super().__init__("entrepot", **options)
+        self._address = address
+        self._patience = patience
+        self._pid = os.getpid()
+        self._started = time.monotonic()
+        # By worker. Each has a socket of its own, among which the kernel spreads connections; a unix socket is shared.
+        self._listening: dict[int, socket.socket] = {}
+
+    def _init_shared_socket(self) -> None:
+        self._ssp = self._sso = None
+        for idx in range(self.workers):
+            self._listen(idx)
+
+    def _listen(self, idx: int) -> socket.socket:
+        key = _SHARED if self._address.path else idx
+        if key not in self._listening:
+            self._listening[key] = listen(self._address, self._patience.reader)
+        return self._listening[key]
+
+    def _drop_shared_socket(self) -> None:
+        if self._address.path:
+            Path(self._address.path).unlink(missing_ok=True)
+        for listening in self._listening.values():
+            listening.close()
+        self._listening.clear()
+
+    def _spawn_worker(  # type: ignore[override]  # MPServer's own has one argument less than that of its base
+        self, idx: int, target: Any, callback_loader: Loader
+    ) -> WorkerProcess:
+        holder = cast("type[Any]", SocketHolder)  # its stub has no constructor
+        self._shd = holder(self._listen(idx).fileno(), bool(self._address.path), BACKLOG)
+        return super()._spawn_worker(idx, target, partial(self._begin_work, idx, callback_loader))
+
+    def _begin_work(self, idx: int, loader: Loader) -> Any:
+        # Runs in the worker. A copy of another worker's socket would keep it open when that worker closes its own.
+        for key, listening in self._listening.items():
+            if key in (idx, _SHARED):
+                listening.detach()
+            else:
+                listening.close()
+        # Killed supervisors must not leave workers behind that hold the port and that nobody can stop.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != self._pid:
+            os._exit(0)
+        return loader()
+
+    def _respawn_workers(self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0) -> None:
+        for idx in workers:
+            if not self.wrks[idx].inner.is_alive():
+                self._mourn(idx, self.wrks[idx])
+        super()._respawn_workers(workers, spawn_target, target_loader, delay)
+        if self._age(self._started) > self._patience.settling:
+            # What makes Granian give up where a worker ends twice within seconds.
+            self.respawned_wrks.clear()
+
+    def _mourn(self, idx: int, worker: WorkerProcess) -> None:
+        log.error("worker_ended", worker=idx + 1, pid=worker.inner.pid, status=worker.inner.exitcode)
+        if len(self._listening) > 1:
+            # Nobody accepts what comes to this socket; the kernel gives it to the other workers from now on.
+            self._listening.pop(idx).close()
+        if self._age(worker.birth) < self._patience.settling < self._age(self._started):
+            self.main_loop_interrupt.wait(_PAUSE)
+
+    def _age(self, since: float) -> float:
+        return time.monotonic() - since
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        """Stop; at the second signal at once."""
+        if os.getpid() != self._pid:
+            os._exit(0)  # a worker that has not begun yet
+        if self.interrupt_signal:
+            for worker in self.wrks:
+                worker.inner.kill()
+        self.interrupt_signal = True
+        self.main_loop_interrupt.set()
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """End the workers."""
+        try:
+            super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # Granian's has no types
+        except SystemExit:
+            # A signal to the whole group ends workers before we do, which is no failure.
+            if not self.interrupt_signal:
+                raise

@@ -1,0 +1,68 @@
+"""A disk that fails or is full in the middle of a push: the client is told, the server lives, and nothing is left."""
+
+import httpx
+import pytest
+
+from tests.crash.conftest import StartTraced
+from tests.crash.layout_check import check, leftovers
+from tests.crash.operations import Commit, Operation, PutManifest
+from tests.crash.tracing import Failures, Fault, worker_of
+from tests.repositories import Repository, error_codes
+from tests.servers import Server
+
+SYNC, RENAME, MAKE, WRITE = "fsync,fdatasync", "rename,renameat,renameat2", "mkdir,mkdirat", "write,pwrite64,writev"
+
+
+@pytest.mark.parametrize("build", [Commit, PutManifest])
+@pytest.mark.parametrize("calls", [SYNC, RENAME, MAKE], ids=["fsync", "rename", "mkdir"])
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+def test_any_failing_call_fails_the_request_alone(
+    start_traced: StartTraced, build: type[Operation], calls: str, error: str
+) -> None:
+    """Whichever call of a kind fails, the answer says so, the next try works, and no temporary file is left."""
+    server = start_traced()
+    failed = 0
+    with server.client() as client:
+        while fails(server, build(Repository(client)), Fault(calls, error, failed + 1)):
+            failed += 1
+
+    assert failed > 0
+
+
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+def test_a_failing_write_fails_the_upload_alone(start_traced: StartTraced, error: str) -> None:
+    """Bytes of an upload that can not be written are not counted as received, and it goes on when they can."""
+    server = start_traced()
+    with server.client() as client:
+        operation = Commit(Repository(client))
+        upload = httpx.URL(operation.location).path.rpartition("/")[2]
+        session = server.root / f"docker/registry/v2/repositories/{operation.repository.name}/_uploads/{upload}"
+
+        assert fails(server, operation, Fault(WRITE, error, 1, session / "data"))
+
+
+def fails(server: Server, operation: Operation, fault: Fault) -> bool:
+    """Perform an operation with a fault, then once more without; False when it has too few calls for the fault."""
+    failures = Failures(worker_of(server.pid), fault)
+    try:
+        answer = operation.perform()
+    finally:
+        failed = failures.close()
+    check_answer(answer, full=fault.error == "ENOSPC", failed=failed)
+    assert check(server.root) == []
+    if answer.is_success:
+        operation.check_done()
+    operation.try_again()
+    operation.check_done()
+    assert check(server.root) == []
+    assert leftovers(server.root) == []
+    return failed
+
+
+def check_answer(answer: httpx.Response, *, full: bool, failed: bool) -> None:
+    """Assert that an answer is a good one where nothing failed, and else says what failed in the registry's form."""
+    if answer.is_success:
+        return
+    assert failed, answer.text
+    assert answer.status_code in ((507,) if full else (500, 503)), answer.text
+    assert error_codes(answer)

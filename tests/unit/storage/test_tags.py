@@ -1,0 +1,146 @@
+"""Tags: listed in order, page by page, where they name something now; moved and removed without touching another."""
+
+import pytest
+
+from entrepot.driver import Driver
+from entrepot.drivers.memory import MemoryDriver
+from entrepot.oci.digest import Digest
+from entrepot.oci.errors import ManifestUnknown, NameUnknown
+from entrepot.oci.names import RepositoryName, Tag
+from entrepot.registry import Page
+from entrepot.storage import layout
+from entrepot.storage.links import read_link, write_link
+from entrepot.storage.local import LocalRegistry
+from entrepot.storage.tags import Tags
+from entrepot.testing.images import image
+from entrepot.testing.registry_contents import push
+
+APP = RepositoryName.parse("library/app")
+ONE, TWO = Digest.of(b"one"), Digest.of(b"two", "sha512")
+NAMES = sorted(["1", "10", "2", "A", "Z", "_x", "a", "a-b", "a.b", "a0", "a_b", "latest", "v1.0.0", "x" * 128])
+BETWEEN = ["", "0", "15", "B", "a/", "lates", "latest\0", "latestt", "../..", "a//b", "é", "\udc80", "~", "z" * 5000]
+
+
+@pytest.fixture
+def tags(driver: Driver) -> Tags:
+    """The tags of an empty store."""
+    return Tags(driver)
+
+
+async def set_all(tags: Tags, *names: str, digest: Digest = ONE) -> None:
+    """Point every name at the digest."""
+    for name in names:
+        await tags.set(APP, Tag.parse(name), digest)
+
+
+async def test_a_tag_moves_and_its_history_stays(tags: Tags, driver: Driver) -> None:
+    """What it ever named is kept as Distribution keeps it, for its collection to clean up."""
+    for digest in (ONE, TWO, ONE):
+        await set_all(tags, "latest", digest=digest)
+        assert await tags.resolve(APP, Tag("latest")) == digest
+
+    for digest in (ONE, TWO):
+        assert await read_link(driver, layout.tag_index(APP, Tag("latest"), digest)) == digest
+
+
+@pytest.mark.parametrize("after", [*NAMES, *BETWEEN], ids=lambda text: ascii(text)[:20])
+@pytest.mark.parametrize("limit", [1, 2, 5, len(NAMES) - 1, len(NAMES), len(NAMES) + 1, None])
+async def test_a_page_is_what_follows_the_last_name(tags: Tags, after: str, limit: int | None) -> None:
+    """In code point order, strictly after it, whether or not there is a tag of that name, or could be one."""
+    await set_all(tags, *NAMES)
+    following = [name for name in NAMES if name > after]
+
+    page = await tags.page(APP, after, limit)
+
+    assert page == Page(following[:limit], more=limit is not None and len(following) > limit)
+
+
+async def test_all_pages_together_are_all_tags_once(tags: Tags) -> None:
+    """Whoever follows them sees every tag, also those that are set and removed meanwhile on pages to come."""
+    await set_all(tags, *(f"v{number:03}" for number in range(100)))
+    found: list[str] = []
+    page: Page[str] = Page((), more=True)
+    while page.more:
+        page = await tags.page(APP, found[-1] if found else "", 7)
+        found += page.items
+        if len(found) == 14:
+            await tags.delete(APP, Tag("v050"))
+            await set_all(tags, "v099a")
+
+    assert found == [f"v{number:03}" for number in range(100) if number != 50] + ["v099a"]
+
+
+async def test_a_tag_that_is_half_deleted_is_not_there(tags: Tags, driver: Driver) -> None:
+    """Pages are full though names in between do not count, and end where nothing follows."""
+    await set_all(tags, *(f"v{number:02}" for number in range(20)))
+    for number in [*range(2, 9), *range(15, 20)]:
+        await driver.delete(layout.tag_current(APP, f"v{number:02}"))
+    left = [f"v{number:02}" for number in (0, 1, *range(9, 15))]
+
+    assert await tags.page(APP, "", None) == Page(left, more=False)
+    assert await tags.page(APP, "", 3) == Page(left[:3], more=True)
+    assert await tags.page(APP, "v09", 5) == Page(left[3:8], more=False)
+    assert await tags.page(APP, "v14", 5) == Page([], more=False)
+    with pytest.raises(ManifestUnknown):
+        await tags.resolve(APP, Tag("v02"))
+    with pytest.raises(ManifestUnknown):
+        await tags.delete(APP, Tag("v02"))
+    await set_all(tags, "v02")
+    assert (await tags.page(APP, "v01", 1)).items == ["v02"]
+
+
+@pytest.mark.parametrize("limit", [1, 10, None])
+async def test_an_unknown_repository_has_no_tags_to_list(registry: LocalRegistry, limit: int | None) -> None:
+    """One that never held a manifest is unknown; one that holds some without a tag has an empty list."""
+    repository = registry.reader(APP)
+    with pytest.raises(NameUnknown):
+        await repository.tags("", limit)
+
+    await push(registry.writer(APP), image(1))
+
+    assert await repository.tags("", limit) == Page([], more=False)
+
+
+async def test_a_repository_below_another_is_no_tag_of_it(registry: LocalRegistry) -> None:
+    """`a/b` is not in the list of `a`, and `a` is unknown where only `a/b` is there."""
+    await push(registry.writer(RepositoryName.parse("library/app/below")), image(1), "latest")
+
+    with pytest.raises(NameUnknown):
+        await registry.reader(APP).tags("", None)
+
+
+async def test_removing_a_tag_takes_its_history_too(tags: Tags, driver: Driver) -> None:
+    """Nothing of it is left; the others stay."""
+    await set_all(tags, "kept", "latest", digest=TWO)
+    await set_all(tags, "latest")
+
+    await tags.delete(APP, Tag("latest"))
+
+    assert await driver.list(layout.tags(APP)) == ["kept"]
+    for call in (tags.resolve, tags.delete):
+        with pytest.raises(ManifestUnknown):
+            await call(APP, Tag("latest"))
+
+
+async def test_every_tag_that_names_a_digest_is_found() -> None:
+    """However many there are, and none that names another, once named it, or was half deleted."""
+    driver = MemoryDriver()
+    tags = Tags(driver)
+    pointing = [f"p{number:04}" for number in range(1200)]
+    await set_all(tags, *pointing, "half", "moved")
+    await set_all(tags, *(f"o{number}" for number in range(10)), "moved", digest=TWO)
+    await driver.delete(layout.tag_current(APP, "half"))
+
+    assert await tags.pointing_at(APP, ONE) == pointing
+    assert await tags.pointing_at(APP, Digest.of(b"three")) == []
+    assert await tags.pointing_at(RepositoryName.parse("unknown"), ONE) == []
+
+
+async def test_files_among_the_tags_are_none(tags: Tags, driver: Driver) -> None:
+    """What another program left there does not break the list."""
+    await set_all(tags, "latest")
+    await driver.put(f"{layout.tags(APP)}/README", b"hands off")
+    await write_link(driver, f"{layout.tags(APP)}/other/link", ONE)
+
+    assert (await tags.page(APP, "", None)).items == ["latest"]
+    assert await tags.pointing_at(APP, ONE) == ["latest"]
