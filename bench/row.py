@@ -22,8 +22,8 @@ class Target:
 
     def __str__(self) -> str:
         parts = [
-            f"≥ {self.registry:g}× docker-registry" if self.registry is not None else "",
-            f"≥ {self.nginx:g}× nginx" if self.nginx is not None else "",
+            f"≥ {self.registry:g}x docker-registry" if self.registry is not None else "",
+            f"≥ {self.nginx:g}x nginx" if self.nginx is not None else "",
             f"≤ {self.most:g}" if self.most is not None else "",
         ]
         return ", ".join(part for part in parts if part)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.content import REPOSITORY, Stored
 from bench.contenders import Serving, open_registry, open_static
+from bench.content import REPOSITORY, Stored
 from bench.load import get_once
 from bench.row import Measure, Row, Target
 from bench.scene import Scene
@@ -86,7 +86,7 @@ ROWS = [
     Row(
         "mirror-together",
         "the same with eight clients: bytes from the upstream",
-        "× size",
+        "sizes",
         pulling_together,
         Target(most=1.0),
         less_is_better=True,

@@ -2,51 +2,40 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
 
-from bench.content import REPOSITORY
 from bench.contenders import ENTREPOT, NGINX, REGISTRY, open_all, open_registry
+from bench.content import REPOSITORY
 from bench.load import get_many, get_once, head_many
 from bench.row import Measure, Row, Target
 from bench.scene import Scene, Served
 from tests.real.processes import run
 
 PathOf = Callable[[Served], str]
-Load = Callable[[str, float], float]
-"""Loads a URL for so many seconds and returns the figure."""
 
 BOTH = (ENTREPOT, REGISTRY)
 ALL = (ENTREPOT, REGISTRY, NGINX)
 MANIFEST = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
 
 
-def manifests_by_number(url: str, seconds: float) -> float:
-    """Manifests in a second."""
-    return get_many(url, seconds, MANIFEST).requests
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is done to a URL for so many seconds, and the unit of the figure that it gives."""
+
+    unit: str
+    put_on: Callable[[str, float], float]
 
 
-def heads_by_number(url: str, seconds: float) -> float:
-    """Answers to HEAD in a second."""
-    return head_many(url, seconds, MANIFEST)
-
-
-def blobs_by_number(url: str, seconds: float) -> float:
-    """Blobs in a second."""
-    return get_many(url, seconds, {}).requests
-
-
-def blobs_by_size(url: str, seconds: float) -> float:
-    """MB of blobs in a second."""
-    return get_many(url, seconds, {}).megabytes
-
-
-def ranges_by_number(url: str, seconds: float) -> float:
-    """Ranges of 64 KiB in a second."""
-    return get_many(url, seconds, {}, ranges=True).requests
+HEADS = Load("1/s", lambda url, seconds: head_many(url, seconds, MANIFEST))
+MANIFESTS = Load("1/s", lambda url, seconds: get_many(url, seconds, MANIFEST).requests)
+BLOBS = Load("1/s", lambda url, seconds: get_many(url, seconds, {}).requests)
+BLOB_BYTES = Load("MB/s", lambda url, seconds: get_many(url, seconds, {}).megabytes)
+RANGES = Load("1/s", lambda url, seconds: get_many(url, seconds, {}, ranges=True).requests)
 
 
 @contextmanager
@@ -58,8 +47,8 @@ def reading(scene: Scene, path_of: PathOf, load: Load, contenders: tuple[str, ..
         urls = {contender: f"{server.url}{path}" for contender, server in servers.items()}
         check_alike(urls.values())
         for url in urls.values():
-            load(url, 1)
-        yield lambda contender: load(urls[contender], scene.scale.seconds)
+            load.put_on(url, 1)
+        yield lambda contender: load.put_on(urls[contender], scene.scale.seconds)
 
 
 def check_alike(urls: Iterable[str]) -> None:
@@ -95,12 +84,11 @@ def certificate(directory: Path) -> dict[str, str]:
     return {"certificate": str(made), "key": str(key)}
 
 
-def row(name: str, work: str, unit: str, path_of: PathOf, load: Load, target: Target) -> Row:
+def row(name: str, work: str, path_of: PathOf, load: Load, target: Target) -> Row:
     """A row of one path under load; against nginx where the target says so."""
     contenders = BOTH if target.nginx is None else ALL
-    return Row(
-        name, work, unit, partial(reading, path_of=path_of, load=load, contenders=contenders), target, contenders
-    )
+    measuring = partial(reading, path_of=path_of, load=load, contenders=contenders)
+    return Row(name, work, load.unit, measuring, target, contenders)
 
 
 def manifest(served: Served) -> str:
@@ -125,13 +113,13 @@ def large(served: Served) -> str:
 
 STREAM = "GET 512 MiB over TLS 1.3"
 ROWS = [
-    row("manifest", "GET manifest by digest", "1/s", manifest, manifests_by_number, Target(5, 0.65)),
-    row("tag", "GET manifest by tag", "1/s", tag, manifests_by_number, Target(5, 0.5)),
-    row("head", "HEAD manifest by tag", "1/s", tag, heads_by_number, Target(5)),
-    row("blob-1k", "GET blob of 1 KiB", "1/s", kib, blobs_by_number, Target(20, 0.6)),
-    row("blob-1m", "GET blob of 1 MiB", "MB/s", mib, blobs_by_size, Target(3, 0.8)),
-    row("blob-64m", "GET blob of 64 MiB", "MB/s", large, blobs_by_size, Target(1.2, 1)),
-    row("ranges", "GET 1 MiB in ranges of 64 KiB", "1/s", mib, ranges_by_number, Target(3, 0.5)),
+    row("manifest", "GET manifest by digest", manifest, MANIFESTS, Target(5, 0.65)),
+    row("tag", "GET manifest by tag", tag, MANIFESTS, Target(5, 0.5)),
+    row("head", "HEAD manifest by tag", tag, HEADS, Target(5)),
+    row("blob-1k", "GET blob of 1 KiB", kib, BLOBS, Target(20, 0.6)),
+    row("blob-1m", "GET blob of 1 MiB", mib, BLOB_BYTES, Target(3, 0.8)),
+    row("blob-64m", "GET blob of 64 MiB", large, BLOB_BYTES, Target(1.2, 1)),
+    row("ranges", "GET 1 MiB in ranges of 64 KiB", mib, RANGES, Target(3, 0.5)),
     Row("tls", f"{STREAM}, HTTP/1.1", "MB/s", partial(reading_over_tls, option="--http1.1"), Target(1)),
     Row("tls-h2", f"{STREAM}, HTTP/2", "MB/s", partial(reading_over_tls, option="--http2"), Target(1)),
 ]

@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from statistics import median
 
-from bench.content import REPOSITORY, Volume
 from bench.contenders import ENTREPOT, REGISTRY, Serving, open_registry
+from bench.content import REPOSITORY, Volume
 from bench.load import get_once
 from bench.memory import megabytes_of
 from bench.readers import read_for, slow_readers

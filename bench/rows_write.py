@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from bench.content import REPOSITORY
 from bench.contenders import open_registry
+from bench.content import REPOSITORY
 from bench.load import put_file
 from bench.pushers import push_small
 from bench.row import Measure, Row, Target

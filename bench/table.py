@@ -7,12 +7,12 @@ from pathlib import Path
 from bench.contenders import ENTREPOT, NGINX, REGISTRY
 from bench.row import Result
 
-HEADINGS = ["work", "unit", ENTREPOT, REGISTRY, NGINX, f"× {REGISTRY}", f"× {NGINX}", "to reach", "reached"]
+HEADINGS = ["work", "unit", ENTREPOT, REGISTRY, NGINX, f"x {REGISTRY}", f"x {NGINX}", "to reach", "reached"]
 REMARKS = "## Remarks"
 EXPLANATION = """\
 Written by `python -m bench`. All servers and the load generator share the cores; everything is in the page cache.
-Figures are medians of {rounds} rounds in which the servers took turns. × says how many times as good Entrepot is,
-whether more is better or less.
+Figures are medians of {rounds} rounds in which the servers took turns. "x nginx" says how many times as good as
+nginx Entrepot is, whether more is better or less.
 """
 
 
@@ -36,7 +36,7 @@ def cells(result: Result) -> list[str]:
 def format_figure(figure: float | None) -> str:
     """Three digits that mean something, or a dash."""
     if figure is None:
-        return "–"
+        return "-"
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
 
 

@@ -5,14 +5,28 @@ Storage describes an answer with a `Body`; only the API's adapter sends one. Mus
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol, TypeVar
 
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Parsed
 from entrepot.wire.ranges import Span
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class ClosingIterator(Protocol[T_co]):
+    """What arrives over time, and holds something until it is closed; an async generator is one."""
+
+    def __aiter__(self) -> AsyncIterator[T_co]: ...
+
+    def __anext__(self) -> Awaitable[T_co]: ...
+
+    def aclose(self) -> Awaitable[None]:
+        """Let go of what it holds; safe twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +46,25 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Bytes that arrive over time; `length` bytes exactly, or the sender must break the connection."""
+    """Bytes that arrive over time; `length` bytes exactly, or the sender must break the connection.
 
-    chunks: AsyncIterator[bytes]
+    The sender calls their `aclose`.
+    """
+
+    chunks: ClosingIterator[bytes]
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrowingFile:
+    """Bytes in a local file that is still being written.
+
+    `spans` say in order what may be read of the open file `descriptor`, as it becomes so; `length` bytes in all, or the
+    sender must break the connection. The sender calls their `aclose`, before which the file stays open.
+    """
+
+    descriptor: int
+    spans: ClosingIterator[Span]
     length: int
 
 
@@ -45,7 +75,7 @@ class Redirect:
     url: str
 
 
-Body = Bytes | LocalFile | Stream | Redirect
+Body = Bytes | LocalFile | Stream | GrowingFile | Redirect
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Paths are absolute, made of segments of `[A-Za-z0-9._-]`, never `.` or `..`; `dr
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -68,7 +68,7 @@ class Driver(Protocol):
     async def put(self, path: str, content: bytes) -> None:
         """Create or replace as a whole: a reader sees the old or the new content, also after a crash."""
 
-    def read(self, path: str, span: Span) -> AsyncIterator[bytes]:
+    def read(self, path: str, span: Span) -> AsyncGenerator[bytes, None]:
         """The bytes of `span`, in pieces; fewer where the file is shorter. Closes the file when exhausted or closed."""
 
     def writer(self, path: str) -> AbstractAsyncContextManager[Writer]:

@@ -15,6 +15,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from entrepot.wire.ranges import Span
+
 CAPACITY = 1024 * 1024
 """Bytes in a pipe at most; the kernel gives less to a user who has many."""
 
@@ -48,6 +50,22 @@ class Pipe:
                 rest = rest[os.write(self._writing, rest) :]
             except BlockingIOError:
                 await self._writable()
+
+    async def splice(self, descriptor: int, span: Span) -> None:
+        """As `write`, with bytes of an open file, which do not pass through this program's memory.
+
+        Raises EOFError where the file does not hold them.
+        """
+        offset = span.start
+        while offset < span.stop:
+            try:
+                moved = os.splice(descriptor, self._writing, span.stop - offset, offset_src=offset)
+            except BlockingIOError:
+                await self._writable()
+                continue
+            if not moved:
+                raise EOFError(f"the file ends at {offset}")
+            offset += moved
 
     async def opened(self) -> None:
         """Returns when the reader has come for what was written. Raises TimeoutError if none comes."""

@@ -1,6 +1,6 @@
-"""The adapter to Granian's RSGI interface: a scope becomes a Request, a Response is sent in the cheapest way there is.
+"""The adapter to Granian's RSGI interface: a scope becomes a Request, which the dispatcher answers.
 
-The only module that knows the server. It refuses what the server lets through though it is no valid request.
+With sending.py the only module that knows the server. Refuses what the server takes though it is no valid request.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from typing import Any, assert_never, cast
+from typing import Any, cast
 
 from granian._granian import RSGIHTTPProtocol as HTTPProtocol  # granian.rsgi re-exports them, but not for type checkers
 from granian._granian import RSGIProtocolClosed as ProtocolClosed
@@ -17,10 +17,8 @@ from granian.rsgi import Scope
 from entrepot.api.access_log import AccessLog
 from entrepot.api.dispatch import ClientGone, Dispatcher
 from entrepot.api.message import Headers, Request, Response, content_response
-from entrepot.api.piping import CAPACITY, Pipe
-from entrepot.content import Body, Bytes, LocalFile, Redirect, Stream
+from entrepot.api.sending import send
 from entrepot.telemetry import get_logger
-from entrepot.wire.ranges import Span
 
 log = get_logger(__name__)
 
@@ -28,10 +26,6 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._~\-]{1,255}|\[[0-9A-Fa-f:.%]{2,64}\])(?::[0-
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _SLOWEST = 512
 """Bytes a second that a request's body must bring in the long run."""
-
-
-class ShortBody(Exception):
-    """A stream ended before its promised length; the server closes the connection when the handler raises."""
 
 
 class BodyBroken(ClientGone):
@@ -74,7 +68,7 @@ class RsgiApplication:
             self._record(request, response)
         else:
             response = await self._answer(request)
-        await _send(protocol, request.method, response)
+        await send(protocol, request.method, response)
 
     async def _answer(self, request: Request) -> Response:
         try:
@@ -183,66 +177,3 @@ async def _timely(protocol: HTTPProtocol, patience: float) -> AsyncIterator[byte
             raise BodyBroken("the connection is closed", recorded=499) from None
         credit = min(patience, credit - (clock() - before) + len(chunk) / _SLOWEST)
         yield chunk
-
-
-async def _send(protocol: HTTPProtocol, method: str, response: Response) -> None:
-    if method == "HEAD" or response.body is None:
-        protocol.response_empty(response.status, response.headers)
-    else:
-        await _send_body(protocol, response, response.body)
-
-
-async def _send_body(protocol: HTTPProtocol, response: Response, body: Body) -> None:
-    match body:
-        case Bytes(content):
-            protocol.response_bytes(response.status, response.headers, content)
-        case LocalFile(path, Span(start, stop)):
-            protocol.response_file_range(response.status, response.headers, path, start, stop)
-        case LocalFile(path):
-            protocol.response_file(response.status, response.headers, path)
-        case Stream():
-            await _send_stream(protocol, response, body)
-        case Redirect(url):
-            protocol.response_empty(307, [*response.headers, ("location", url)])
-        case _:
-            assert_never(body)
-
-
-async def _send_stream(protocol: HTTPProtocol, response: Response, body: Stream) -> None:
-    send = _send_small if body.length <= CAPACITY else _send_large
-    try:
-        sent = await send(protocol, response, body.chunks)
-    except (ProtocolClosed, BrokenPipeError, TimeoutError):
-        return
-    finally:
-        await _close(body)
-    if sent != body.length:
-        raise ShortBody(f"{sent} of {body.length} bytes")
-
-
-async def _send_small(protocol: HTTPProtocol, response: Response, chunks: AsyncIterator[bytes]) -> int:
-    transport = protocol.response_stream(response.status, response.headers)
-    sent = 0
-    async for chunk in chunks:
-        await transport.send_bytes(chunk)
-        sent += len(chunk)
-    return sent
-
-
-async def _send_large(protocol: HTTPProtocol, response: Response, chunks: AsyncIterator[bytes]) -> int:
-    sent = 0
-    with Pipe() as pipe:
-        async for chunk in chunks:
-            if not sent:
-                # Not before there are bytes: until then a stream that fails can still be answered with an error.
-                protocol.response_file(response.status, response.headers, pipe.path)
-            await pipe.write(chunk)
-            sent += len(chunk)
-        await pipe.opened()
-    return sent
-
-
-async def _close(body: Stream) -> None:
-    close = getattr(body.chunks, "aclose", None)
-    if close is not None:
-        await close()

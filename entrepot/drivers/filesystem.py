@@ -10,7 +10,7 @@ import heapq
 import os
 import stat
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 from entrepot.driver import Entry, PathInvalid, PathNotFound, Writer
@@ -120,7 +120,7 @@ class FilesystemDriver:
         with reporting(path):
             durable.put(self._root, path, content)
 
-    async def read(self, path: str, span: Span) -> AsyncIterator[bytes]:
+    async def read(self, path: str, span: Span) -> AsyncGenerator[bytes, None]:
         file = ReadFile(self._root, path)
         offset = span.start
         try:

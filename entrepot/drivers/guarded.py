@@ -6,7 +6,7 @@ has not seen before, so that its hit path, which only ever finds checked paths, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from entrepot.driver import Driver, Entry, Writer
@@ -28,7 +28,7 @@ class Guarded:
         check_path(path)
         await self._inner.put(path, content)
 
-    def read(self, path: str, span: Span) -> AsyncIterator[bytes]:
+    def read(self, path: str, span: Span) -> AsyncGenerator[bytes, None]:
         check_path(path)
         return self._inner.read(path, span)
 

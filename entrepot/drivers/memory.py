@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import time
 from bisect import bisect_left, insort
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 from entrepot.driver import Entry, Locked, PathInvalid, PathNotFound, Writer
@@ -45,7 +45,7 @@ class MemoryDriver:
     async def put(self, path: str, content: bytes) -> None:
         self._enter(path, _File(content))
 
-    async def read(self, path: str, span: Span) -> AsyncIterator[bytes]:
+    async def read(self, path: str, span: Span) -> AsyncGenerator[bytes, None]:
         file = self._file(path)
         offset = span.start
         while piece := bytes(file.content[offset : min(offset + _PIECE, span.stop)]):

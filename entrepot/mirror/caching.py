@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
-from entrepot.content import Blob, Manifest, Select, Stream
+from entrepot.content import Blob, GrowingFile, Manifest, Select
 from entrepot.driver import NoSpace
 from entrepot.mirror.fill import Fill, Follower
 from entrepot.mirror.fills import Fills
@@ -146,8 +146,8 @@ class CachingRepository:
             fill.leave()
             raise
         whole = span or Span(0, size)
-        stream = Stream(Follower(fill, whole), len(whole))
-        return Blob(Descriptor(OCTET_STREAM, digest, size), stream, span)
+        body = GrowingFile(fill.spool.descriptor, Follower(fill, whole), len(whole))
+        return Blob(Descriptor(OCTET_STREAM, digest, size), body, span)
 
     async def _confirm(self, digest: Digest) -> None:
         """Content that came by way of another repository is this one's only if the upstream says so."""

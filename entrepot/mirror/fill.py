@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from entrepot.mirror.spool import RUNNING, VERIFIED, Progress, Spool
+from entrepot.mirror.spool import RUNNING, Progress, Spool
 from entrepot.oci.errors import BlobUnknown, Denied, TooManyRequests, Unauthorized, UpstreamFailed
 from entrepot.oci.names import RepositoryName
 from entrepot.wire.ranges import Span
@@ -16,7 +16,6 @@ from entrepot.wire.ranges import Span
 HELD_BACK = 64 * 1024
 """Bytes at the end that no follower gets before the digest is known: nobody ever holds the whole of a wrong blob."""
 
-_PIECE = 512 * 1024
 _RELAYED = {error.status: error for error in (BlobUnknown, TooManyRequests, Unauthorized, Denied)}
 
 
@@ -41,7 +40,7 @@ class Fill:
         """Bytes of the blob, as soon as the upstream has told. Raises what made the fill fail before."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.progress.size is not None or self.progress.state != RUNNING)
-        if self.progress.state not in (RUNNING, VERIFIED):
+        if self.progress.state != RUNNING and not self.progress.is_right:
             failure = _RELAYED.get(self.progress.state, UpstreamFailed)
             raise failure
         return self.progress.size or 0
@@ -54,7 +53,7 @@ class Fill:
 
     def _end(self) -> int:
         progress = self.progress
-        if progress.state == VERIFIED:
+        if progress.is_right:
             return progress.written
         if progress.state != RUNNING or progress.size is None:
             return 0
@@ -70,24 +69,23 @@ class Fill:
             self.spool.close()
 
 
-class Follower(AsyncIterator[bytes]):
-    """The bytes of a span as they arrive; ends early where the fill fails. `aclose` must be called."""
+class Follower(AsyncIterator[Span]):
+    """What of a span can be read, as it arrives; ends early where the fill fails. `aclose` must be called."""
 
     def __init__(self, fill: Fill, span: Span) -> None:
         self._fill: Fill | None = fill
         self._offset = span.start
         self._stop = span.stop
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> Span:
         if self._fill is None or self._offset >= self._stop:
             raise StopAsyncIteration
         end = min(await self._fill.readable(self._offset), self._stop)
         if end <= self._offset:
             raise StopAsyncIteration
-        # Inline: the bytes were written moments ago and are in memory.
-        piece = self._fill.spool.read(self._offset, min(end - self._offset, _PIECE))
-        self._offset += len(piece)
-        return piece
+        arrived = Span(self._offset, end)
+        self._offset = end
+        return arrived
 
     async def aclose(self) -> None:
         """Leave the fill; safe twice."""

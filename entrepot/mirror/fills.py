@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from entrepot.mirror.fill import Fill
-from entrepot.mirror.spool import RUNNING, VERIFIED, Progress, Spool, SpoolBusy, status_of
+from entrepot.mirror.spool import KEPT, RUNNING, VERIFIED, Progress, Spool, SpoolBusy, status_of
 from entrepot.oci.digest import Digest, new_hasher
 from entrepot.oci.errors import UpstreamFailed
 from entrepot.oci.names import RepositoryName
@@ -87,15 +87,26 @@ class Fills:
             fill.leave()
 
     async def _fail(self, fill: Fill, error: Exception) -> None:
-        failed = replace(fill.progress, state=status_of(error))
+        # What was right stays right for those who read it, though it could not be kept.
+        over = fill.progress if fill.progress.is_right else replace(fill.progress, state=status_of(error))
         try:
             if fill.spool.leads:
                 fill.spool.discard()
-                fill.spool.report(failed)
+                fill.spool.report(over)
         finally:
-            await fill.advance(failed)
+            await fill.advance(over)
 
     async def _lead(self, digest: Digest, fill: Fill, open_upstream: Open) -> None:
+        await self._download(digest, fill, open_upstream)
+        # Nobody who pulls has to wait until it is durable.
+        await asyncio.to_thread(fill.spool.sync)
+        await self._cache.adopt(digest)
+        fill.spool.discard_record()
+        await self._link(digest, fill)
+        await self._report(fill, replace(fill.progress, state=KEPT))
+        log.info("blob_filled", digest=digest, repository=fill.progress.name, size=fill.progress.written)
+
+    async def _download(self, digest: Digest, fill: Fill, open_upstream: Open) -> None:
         hasher = new_hasher(digest.algorithm)
         async with open_upstream() as download:
             await self._report(fill, replace(fill.progress, size=download.size))
@@ -114,12 +125,7 @@ class Fills:
         actual = Digest.from_hasher(digest.algorithm, hasher)
         if actual != digest:
             raise UpstreamFailed(f"the upstream sent {actual}")
-        await asyncio.to_thread(fill.spool.sync)
-        await self._cache.adopt(digest)
-        fill.spool.discard_record()
-        await self._link(digest, fill)
         await self._report(fill, replace(fill.progress, size=written, state=VERIFIED))
-        log.info("blob_filled", digest=digest, repository=fill.progress.name, size=written)
 
     async def _link(self, digest: Digest, fill: Fill) -> None:
         linked: set[RepositoryName] = set()
@@ -134,12 +140,12 @@ class Fills:
 
     async def _watch(self, digest: Digest, fill: Fill) -> None:
         idle = 0.0
-        while fill.progress.state == RUNNING:
+        while fill.progress.state in (RUNNING, VERIFIED):
             await asyncio.sleep(_POLL)
             progress = fill.spool.progress()
             if progress is not None and progress != fill.progress:
                 idle = 0.0
-                if progress.state == VERIFIED:
+                if progress.state == KEPT:
                     await self._link(digest, fill)
                 await fill.advance(progress)
                 continue

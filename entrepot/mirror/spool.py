@@ -18,8 +18,8 @@ from entrepot.oci.errors import RegistryError
 _RECORD = struct.Struct("<qqq255p")
 _UNKNOWN = -1
 
-RUNNING, VERIFIED = 0, 1
-"""States of a fill; a status of 400 or more says that it failed, and how."""
+RUNNING, VERIFIED, KEPT = 0, 1, 2
+"""States of a fill: under way; all is there and right; it is a blob now. 400 and more: it failed with that status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Progress:
     written: int
     state: int
     name: str
+
+    @property
+    def is_right(self) -> bool:
+        """Whether length and digest agree, so that all of it may be read."""
+        return self.state in (VERIFIED, KEPT)
 
     def pack(self) -> bytes:
         return _RECORD.pack(_UNKNOWN if self.size is None else self.size, self.written, self.state, self.name.encode())
@@ -102,9 +107,10 @@ class Spool:
             while rest:
                 rest = rest[os.write(self._data, rest) :]
 
-    def read(self, offset: int, length: int) -> bytes:
-        """Bytes that were written before; from memory, as they are recent."""
-        return os.pread(self._data, length, offset)
+    @property
+    def descriptor(self) -> int:
+        """The open file, for whoever reads what was written; valid until `close`."""
+        return self._data
 
     def sync(self) -> None:
         os.fsync(self._data)

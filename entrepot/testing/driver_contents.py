@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import cast
 
 import pytest
 
@@ -144,7 +143,7 @@ class ContentSuite:
     async def test_a_reader_may_stop_early(self, driver: Driver) -> None:
         """A reader that was closed before the end gives back what it held."""
         await driver.put("/t/data", bytes(5 * MIB))
-        pieces = cast("AsyncGenerator[bytes, None]", driver.read("/t/data", Span(0, 5 * MIB)))
+        pieces = driver.read("/t/data", Span(0, 5 * MIB))
         assert set(await anext(pieces)) == {0}
         await pieces.aclose()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from typing import assert_never
 
-from entrepot.content import Blob, Body, Bytes, LocalFile, Redirect, Stream
+from entrepot.content import Blob, Body, Bytes, GrowingFile, LocalFile, Redirect, Stream
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import Tag
@@ -55,9 +56,12 @@ async def read_body(body: Body) -> bytes:
             try:
                 return b"".join([bytes(piece) async for piece in pieces])
             finally:
-                close = getattr(pieces, "aclose", None)
-                if close is not None:
-                    await close()
+                await pieces.aclose()
+        case GrowingFile(descriptor, spans):
+            try:
+                return b"".join([os.pread(descriptor, len(span), span.start) async for span in spans])
+            finally:
+                await spans.aclose()
         case Redirect(url):
             raise AssertionError(f"redirected to {url}")
         case _:

@@ -26,12 +26,12 @@ from entrepot.telemetry import get_logger
 from entrepot.upstream.addresses import Address
 from entrepot.upstream.authorization import Authorizer
 from entrepot.upstream.base import CredentialSource, Download, Fetched
-from entrepot.upstream.exchange import Exchange, deadline
+from entrepot.upstream.exchange import Exchange
 from entrepot.upstream.headers import parse_digest, parse_media_type, parse_served_range, parse_unserved_range
 from entrepot.upstream.listings import PAGE_SIZE, parse_tags, tags_after, walk
 from entrepot.upstream.message import Request
 from entrepot.upstream.tokens import TOKEN_ANSWER_LIMIT, TokenAnswer, TokenRequest
-from entrepot.upstream.transport import Pace, Reply, Transport
+from entrepot.upstream.transport import Pace, Reply, Transport, deadline
 
 # Image types first, so that a registry with a choice gives what it holds; the rest for artifacts of any other type.
 _ACCEPT = ("Accept", ", ".join((*MANIFEST_TYPES, "*/*")))

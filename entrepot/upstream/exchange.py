@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -12,7 +11,6 @@ from entrepot.oci.errors import (
     TooManyRequests,
     Unauthorized,
     UpstreamFailed,
-    UpstreamUnreachable,
 )
 from entrepot.oci.names import RepositoryName
 from entrepot.upstream.addresses import Address
@@ -99,16 +97,3 @@ def _same(challenges: Sequence[Challenge], answered: Sequence[Challenge]) -> boo
 
 def _askable(challenges: Sequence[Challenge]) -> list[tuple[str, str | None, str | None]]:
     return [(one.scheme, one.parameters.get("realm"), one.parameters.get("service")) for one in challenges]
-
-
-@asynccontextmanager
-async def deadline(seconds: float) -> AsyncIterator[asyncio.Timeout]:
-    """Raise UpstreamUnreachable when the block takes longer; it may be rescheduled, to None to lift it."""
-    timeout = asyncio.timeout(seconds)
-    try:
-        async with timeout:
-            yield timeout
-    except TimeoutError:
-        if not timeout.expired():  # somebody else's, passing through
-            raise
-        raise UpstreamUnreachable("the upstream did not answer in time") from None

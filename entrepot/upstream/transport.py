@@ -5,11 +5,13 @@ Knows neither registries nor credentials: what is asked, and what an answer mean
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pyreqwest.bytes import Bytes
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import ClientClosedError, NetworkError, PyreqwestError, RequestTimeoutError
 from pyreqwest.request import StreamRequest
@@ -22,14 +24,22 @@ from entrepot.upstream.message import Head, Request
 
 USER_AGENT = "entrepot"
 
+_DRAIN_LIMIT = 16 * 1024
+_DRAIN_PATIENCE = 0.5
 _CONNECTING = "client error (Connect)"
+
+# The HTTP client counts a reader's pauses as the upstream's, so that its own limit must be a wide one.
+_PAUSES = 10
 
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: to connect, to wait for headers or for the next bytes, and for all of one answer (None: no bound)."""
+    """Seconds: to connect, to wait for a connection or for the next bytes, and for a whole answer (None: no bound).
+
+    How long to wait for an answer's head is for the caller to say, with `deadline`.
+    """
 
     connect: float
     idle: float
@@ -39,10 +49,11 @@ class Pace:
 class Reply:
     """An answer whose head has come; its body is read from the network as it is asked for, and only once."""
 
-    def __init__(self, request: Request, response: Response) -> None:
+    def __init__(self, request: Request, response: Response, idle: float) -> None:
         self.head = Head(response.status, request.url, lambda name: _values(response, name))
         self._request = request
         self._response = response
+        self._idle = idle
 
     @property
     def length(self) -> int | None:
@@ -58,13 +69,19 @@ class Reply:
 
     async def chunks(self) -> AsyncGenerator[memoryview, None]:
         """The body as the network brings it, without a copy. Raises UpstreamFailed where it breaks off or stalls."""
-        read = self._response.body_reader.read_chunk
+        while (chunk := await self._next_chunk()) is not None:
+            yield memoryview(chunk)
+
+    async def _next_chunk(self) -> Bytes | None:
         try:
-            while (chunk := await read()) is not None:
-                yield memoryview(chunk)
+            async with asyncio.timeout(self._idle):
+                return await self._response.body_reader.read_chunk()
         except PyreqwestError as error:
-            _log.warning("upstream_broke_off", host=self._request.url.authority, reason=_reason(error))
-            raise UpstreamFailed("the upstream broke off or stalled in the middle of its answer") from None
+            reason = _reason(error)
+        except TimeoutError:
+            reason = f"no byte in {self._idle:g} s"
+        _log.warning("upstream_broke_off", host=self._request.url.authority, reason=reason)
+        raise UpstreamFailed("the upstream broke off or stalled in the middle of its answer")
 
     async def content(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamFailed as soon as it is longer than `limit` bytes."""
@@ -77,6 +94,14 @@ class Reply:
                 raise UpstreamFailed(f"the upstream sent more than {limit} bytes")
         return bytes(content)
 
+    async def drain(self) -> None:
+        """Read a small body that nobody wants, so that the connection can be used again; it is not waited for long."""
+        if self.length is not None and self.length <= _DRAIN_LIMIT:
+            with suppress(PyreqwestError, TimeoutError):
+                async with asyncio.timeout(_DRAIN_PATIENCE):
+                    while await self._response.body_reader.read_chunk() is not None:
+                        pass
+
 
 class Transport:
     """One pool of HTTP/1.1 connections with a bound on requests under way.
@@ -87,20 +112,31 @@ class Transport:
 
     def __init__(self, pace: Pace, connections: int) -> None:
         self._pace = pace
-        self._connections = connections
+        self._slots = asyncio.Semaphore(connections)
         self._client: Client | None = None
 
     @asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[Reply]:
         """The answer's head, as soon as it has come; leaving the context ends the answer, read or not.
 
-        Raises UpstreamUnreachable where nothing came, UpstreamFailed where what came is no HTTP.
+        Only answers 200 and 206 have a body that is worth reading.
+
+        Raises UpstreamUnreachable where nothing came or no connection was to be had, UpstreamFailed where what came is
+        no HTTP.
         """
-        stream, response = await self._begin(request)
+        async with deadline(self._pace.idle):
+            await self._slots.acquire()
         try:
-            yield Reply(request, response)
+            stream, response = await self._begin(request)
+            try:
+                reply = Reply(request, response, self._pace.idle)
+                if reply.head.status not in (200, 206):
+                    await reply.drain()
+                yield reply
+            finally:
+                await stream.__aexit__(None, None, None)
         finally:
-            await stream.__aexit__(None, None, None)
+            self._slots.release()
 
     async def close(self) -> None:
         """Break off all answers under way."""
@@ -125,7 +161,7 @@ class Transport:
 
     def _build(self, request: Request) -> StreamRequest:
         if self._client is None:
-            self._client = _build_client(self._pace, self._connections)
+            self._client = _build_client(self._pace)
         builder = self._client.request(request.method, request.url)
         for name, value in request.headers:
             builder = builder.header(name, value)
@@ -135,7 +171,20 @@ class Transport:
         return builder.streamed_read_buffer_limit(0).build_streamed()
 
 
-def _build_client(pace: Pace, connections: int) -> Client:
+@asynccontextmanager
+async def deadline(seconds: float) -> AsyncIterator[asyncio.Timeout]:
+    """Raise UpstreamUnreachable when the block takes longer; it may be rescheduled, to None to lift it."""
+    timeout = asyncio.timeout(seconds)
+    try:
+        async with timeout:
+            yield timeout
+    except TimeoutError:
+        if not timeout.expired():  # somebody else's, passing through
+            raise
+        raise UpstreamUnreachable("the upstream did not answer in time") from None
+
+
+def _build_client(pace: Pace) -> Client:
     builder = (
         ClientBuilder()
         .user_agent(USER_AGENT)
@@ -148,11 +197,9 @@ def _build_client(pace: Pace, connections: int) -> Client:
         .referer(False)
         .http1_only()
         .connect_timeout(timedelta(seconds=pace.connect))
-        .read_timeout(timedelta(seconds=pace.idle))
-        .max_connections(connections)
-        .pool_timeout(timedelta(seconds=pace.idle))
+        .read_timeout(timedelta(seconds=pace.idle * _PAUSES))
     )
-    # Cancelling does not reach a request that waits for its head: the client's own deadlines are what ends it.
+    # Cancelling does not reach a request that waits for its head: the client's own limits are what ends it at last.
     return (builder if pace.whole is None else builder.timeout(timedelta(seconds=pace.whole))).build()
 
 

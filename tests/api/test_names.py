@@ -60,11 +60,17 @@ def test_valid_name(repository: Repository, name: str) -> None:
     assert named.tags() == ["latest"]
 
 
+@pytest.fixture(scope="module")
+def own_server(serve: Serve) -> Server:
+    """A server whose directory nothing else writes to."""
+    return serve()
+
+
 @pytest.mark.parametrize("name", INVALID.values(), ids=INVALID)
-def test_invalid_name(filesystem_server: Server, name: str) -> None:
+def test_invalid_name(own_server: Server, name: str) -> None:
     """F-027: on every route the name is refused as invalid, or the path is none; nothing is created."""
-    before = snapshot(filesystem_server.root)
-    with filesystem_server.client() as client:
+    before = snapshot(own_server.root)
+    with own_server.client() as client:
         repository = Repository(client, name)
         made = image(1)
         answers = [
@@ -80,7 +86,7 @@ def test_invalid_name(filesystem_server: Server, name: str) -> None:
         assert answer.status_code in (400, 404)
         if answer.status_code == 400:
             assert error_codes(answer) == ["NAME_INVALID"]
-    assert snapshot(filesystem_server.root) == before
+    assert snapshot(own_server.root) == before
 
 
 def test_invalid_name_is_named(repository: Repository) -> None:
@@ -129,15 +135,14 @@ def test_hostile_path(filesystem_server: Server, path: str, method: str) -> None
     assert b"root:" not in body
 
 
-def test_hostile_paths_create_nothing(serve: Serve) -> None:
+def test_hostile_paths_create_nothing(own_server: Server) -> None:
     """R23: no path component comes from a client unchecked: the data directory and those above it stay as they are."""
-    server = serve()
-    before = snapshot(server.directory)
+    before = snapshot(own_server.directory)
     for path in HOSTILE:
-        exchange(server.port, "POST", path, Content_Length="0")
-        exchange(server.port, "PUT", path, Content_Length="0")
+        exchange(own_server.port, "POST", path, Content_Length="0")
+        exchange(own_server.port, "PUT", path, Content_Length="0")
 
-    after = snapshot(server.directory)
+    after = snapshot(own_server.directory)
     assert {path for path in after if path != "log"} == {path for path in before if path != "log"}
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from entrepot.driver import Driver
-from entrepot.oci.descriptor import DOCKER_PLUGIN_CONFIG
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import Denied, Errors, ManifestBlobUnknown, ManifestInvalid, RegistryError
 from entrepot.oci.names import RepositoryName, Tag
@@ -207,4 +206,3 @@ async def test_the_class_is_asked_before_anything_else(driver: Driver) -> None:
 
     with pytest.raises(Denied):
         await repository.put_manifest(made.content, made.media_type, LATEST, ())
-    assert DOCKER_PLUGIN_CONFIG.encode() in made.content

