@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import time
+from contextlib import suppress
 
 from entrepot.api.message import Request, Response
 
 _PIECE = 4096  # PIPE_BUF: what several processes may write to one pipe without mixing their lines
 _PAUSE = 0.2
+
+# Characters of a line's fields, so that all of them together stay below a piece.
+_LONGEST_METHOD = 32
+_LONGEST_TARGET = 2048
+_LONGEST_HEADER = 512
+_WIDEST = 10  # of one character, as `\U0001f4a9`
 
 
 class AccessLog:
@@ -20,6 +28,8 @@ class AccessLog:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
         self._lines: list[str] = []
         self._second = 0
         self._stamp = ""
@@ -33,9 +43,10 @@ class AccessLog:
         query = f"?{request.query}" if request.query else ""
         self._lines.append(
             f"{request.client.rpartition(':')[0] or '-'} - - [{self._time()}] "
-            f'"{_printable(request.method)} {_printable(request.path + query)} HTTP/{request.version}" '
-            f'{response.status} {size} "{_printable(headers.get("referer") or "")}" '
-            f'"{_printable(headers.get("user-agent") or "")}"\n'
+            f'"{_printable(request.method, _LONGEST_METHOD)} {_printable(request.path + query, _LONGEST_TARGET)} '
+            f'HTTP/{request.version}" {response.status} {size} '
+            f'"{_printable(headers.get("referer") or "", _LONGEST_HEADER)}" '
+            f'"{_printable(headers.get("user-agent") or "", _LONGEST_HEADER)}"\n'
         )
 
     def flush(self) -> None:
@@ -50,10 +61,10 @@ class AccessLog:
         self._write(piece)
 
     def _write(self, piece: str) -> None:
-        try:
-            os.write(self._descriptor, piece.encode())
-        except OSError:
-            self._lines.clear()
+        # A pipe that says it can be written takes a whole piece: nobody who reads slowly, or not at all, holds us up.
+        with suppress(OSError):
+            if self._poll.poll(0):
+                os.write(self._descriptor, piece.encode())
 
     def _time(self) -> str:
         now = int(time.time())
@@ -63,8 +74,8 @@ class AccessLog:
         return self._stamp
 
 
-def _printable(text: str) -> str:
-    """Text of a client that can neither end the line nor the quotes (CVE-2020-7694)."""
+def _printable(text: str, limit: int) -> str:
+    """Text of a client, cut, that can neither end the line nor the quotes (CVE-2020-7694)."""
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
-        return text
-    return text[:4096].encode("unicode_escape").decode("ascii").replace('"', '\\"')
+        return text[:limit]
+    return text[: limit // _WIDEST].encode("unicode_escape").decode("ascii").replace('"', '\\"')

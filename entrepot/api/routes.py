@@ -60,9 +60,21 @@ Routes = Mapping[Kind, Mapping[str, Endpoint]]
 _NOWHERE = RepositoryName("")
 
 
-@lru_cache(maxsize=4096)
+_LONGEST_REMEMBERED = 512
+"""Characters; no path that names something is longer, and made-up ones must not fill the memory."""
+
+
 def match(path: str) -> Target | None:
     """What a path below the prefix names; None where it is no route. Raises NameInvalid."""
+    return _remembered(path) if len(path) <= _LONGEST_REMEMBERED else _match(path)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(path: str) -> Target | None:
+    return _match(path)
+
+
+def _match(path: str) -> Target | None:
     if not path.startswith("/v2/"):
         return None
     rest = path[4:]

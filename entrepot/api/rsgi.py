@@ -1,22 +1,23 @@
 """The adapter to Granian's RSGI interface: a scope becomes a Request, which the dispatcher answers.
 
-With sending.py the only module that knows the server. Refuses what the server takes though it is no valid request.
+With receiving.py and sending.py the only module that knows the server. Refuses what the server takes for a request
+though it is none.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any, cast
 
 from granian._granian import RSGIHTTPProtocol as HTTPProtocol  # granian.rsgi re-exports them, but not for type checkers
-from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian.rsgi import Scope
 
 from entrepot.api.access_log import AccessLog
-from entrepot.api.dispatch import ClientGone, Dispatcher
+from entrepot.api.dispatch import Dispatcher
 from entrepot.api.message import Headers, Request, Response, content_response
+from entrepot.api.receiving import BodyBroken, Receiver
 from entrepot.api.sending import send
 from entrepot.telemetry import get_logger
 
@@ -24,18 +25,8 @@ log = get_logger(__name__)
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._~\-]{1,255}|\[[0-9A-Fa-f:.%]{2,64}\])(?::[0-9]{1,5})?")
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_SLOWEST = 512
-"""Bytes a second that a request's body must bring in the long run."""
-
-
-class BodyBroken(ClientGone):
-    """A request's body is not what was announced, or takes too long. Where it ends, and the next begins, is unknown."""
-
-    def __init__(self, text: str, status: int = 400, recorded: int = 400) -> None:
-        super().__init__(text)
-        self.text = text
-        self.status = status
-        self.recorded = recorded
+_WITHOUT_BODY = ("GET", "HEAD")
+_CLOSE = ("connection", "close")
 
 
 class RsgiApplication:
@@ -61,23 +52,26 @@ class RsgiApplication:
         self._close()
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        request = _request(scope, protocol, self._patience)
+        receiver = Receiver(protocol, self._patience)
+        request = _request(scope, receiver)
         problem = _problem(scope, request)
         if problem is not None:
             response = _closing(*problem)
             self._record(request, response)
         else:
-            response = await self._answer(request)
+            response = await self._answer(request, receiver)
         await send(protocol, request.method, response)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, receiver: Receiver) -> Response:
         try:
             response = await self._dispatcher.answer(request)
         except BodyBroken as error:
-            # Who merely stopped sending can still read this.
             self._record(request, Response(error.recorded))
             return _closing(error.status, error.text)
         self._record(request, response)
+        if request.method not in _WITHOUT_BODY and not receiver.ended and request.has_body and request.version != "2":
+            # The server closes the connection with the rest of the body in it; the client must not be surprised.
+            response.headers.append(_CLOSE)
         return response
 
     def _record(self, request: Request, response: Response) -> None:
@@ -86,17 +80,17 @@ class RsgiApplication:
 
 
 def _closing(status: int, text: str) -> Response:
-    return content_response(status, "text/plain", f"{text}\n".encode(), [("connection", "close")])
+    return content_response(status, "text/plain", f"{text}\n".encode(), [_CLOSE])
 
 
-def _request(scope: Scope, protocol: HTTPProtocol, patience: float) -> Request:
+def _request(scope: Scope, receiver: Receiver) -> Request:
     headers = scope.headers
     request = Request(
         method=scope.method,
         path=scope.path,
         query=scope.query_string,
         headers=cast("Headers", headers),  # its stub leaves out get_all
-        body=lambda: _body(request, protocol, patience),
+        body=lambda: receiver.receive(request),
         scheme=scope.scheme,
         authority=headers.get("host") or scope.authority or "",
         client=scope.client,
@@ -115,7 +109,7 @@ def _problem(scope: Scope, request: Request) -> tuple[int, str] | None:
     target = scope.authority
     if hosts and target is not None and target.lower() != hosts[0].lower():
         return 400, "Host is not the host of the request's target"
-    return None if request.method in ("GET", "HEAD") else _body_problem(request.headers)
+    return None if request.method in _WITHOUT_BODY else _body_problem(request.headers)
 
 
 def _body_problem(headers: Headers) -> tuple[int, str] | None:
@@ -130,50 +124,3 @@ def _body_problem(headers: Headers) -> tuple[int, str] | None:
     if (headers.get("expect") or "100-continue").lower() != "100-continue":
         return 417, "no expectation but 100-continue is known"
     return None
-
-
-async def _body(request: Request, protocol: HTTPProtocol, patience: float) -> AsyncIterator[bytes]:
-    """The request's body. The server ends it quietly, or never, where it is broken: what came is checked here."""
-    expected = request.content_length
-    received = 0
-    async for chunk in _unbroken(_timely(protocol, patience), _most_empty(request)):
-        received += len(chunk)
-        yield chunk
-    if expected is not None and received < expected:
-        raise BodyBroken(f"only {received} of {expected} bytes came", recorded=499)
-
-
-def _most_empty(request: Request) -> int:
-    # One empty chunk marks the end; HTTP/2 may end with an empty frame besides, and trailers look like one.
-    return 1 if request.version != "2" and request.headers.get("trailer") is None else 2
-
-
-async def _unbroken(chunks: AsyncIterator[bytes], most_empty: int) -> AsyncIterator[bytes]:
-    # Broken framing, or a lost connection, gives another empty chunk; in HTTP/2 one after the other, for ever.
-    empty = 0
-    async for chunk in chunks:
-        if chunk:
-            yield chunk
-            continue
-        empty += 1
-        if empty > most_empty:
-            raise BodyBroken("the body is malformed or ends too early")
-
-
-async def _timely(protocol: HTTPProtocol, patience: float) -> AsyncIterator[bytes]:
-    chunks = aiter(protocol)
-    clock = asyncio.get_running_loop().time
-    credit = patience
-    while True:
-        before = clock()
-        try:
-            async with asyncio.timeout(credit):
-                chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise BodyBroken("the body comes too slowly", 408, 408) from None
-        except ProtocolClosed:
-            raise BodyBroken("the connection is closed", recorded=499) from None
-        credit = min(patience, credit - (clock() - before) + len(chunk) / _SLOWEST)
-        yield chunk

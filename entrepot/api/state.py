@@ -66,5 +66,5 @@ def _read(payload: bytes) -> UploadState:
     try:
         members = json.loads(payload)
         return UploadState(members["Name"], members["UUID"], int(members["Offset"]), members["StartedAt"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BlobUploadInvalid from None

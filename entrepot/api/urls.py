@@ -11,7 +11,7 @@ from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName
 
 _AUTHORITY = re.compile(r"[A-Za-z0-9.\-_~\[\]:%]{1,300}")
-_FORWARDED = re.compile(r"(host|proto)\s*=\s*\"?([A-Za-z0-9.\-_~\[\]:]{1,300})\"?", re.IGNORECASE)
+_FORWARDED = re.compile(r"(?<![\w-])(host|proto)\s*=\s*\"?([A-Za-z0-9.\-_~\[\]:]{1,300})\"?", re.IGNORECASE)
 _LONGEST_FORWARDED = 1024
 
 
@@ -53,7 +53,7 @@ def _origin(request: Request) -> tuple[str, str]:
     if forwarded is not None:
         first = forwarded[:_LONGEST_FORWARDED].split(",", 1)[0]
         parts = {key.lower(): value for key, value in _FORWARDED.findall(first)}
-        scheme, authority = parts.get("proto", ""), parts.get("host", "")
+        scheme, authority = parts.get("proto", "").lower(), parts.get("host", "")
     else:
         scheme = _first(request.headers.get("x-forwarded-proto"))
         authority = _first(request.headers.get("x-forwarded-host"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -30,13 +32,20 @@ def serve(
 
 
 def _announce(configuration: Configuration, address: Address) -> None:
+    if configuration.log.formatter != "text":
+        return  # a program reads the lines; it has been told by the log
     storage = configuration.storage.driver
     url = _url(configuration, address)
-    typer.echo(f"listening on   {url}", err=True)
-    typer.echo(f"data in        {storage.rootdirectory if isinstance(storage, Filesystem) else 'memory'}", err=True)
+    lines = [
+        f"listening on   {url}",
+        f"data in        {os.path.abspath(storage.rootdirectory) if isinstance(storage, Filesystem) else 'memory'}",
+    ]
     if configuration.proxy.remoteurl:
-        typer.echo(f"mirror of      {configuration.proxy.remoteurl}", err=True)
-        typer.echo(f"daemon.json    {json.dumps({'registry-mirrors': [url]})}", err=True)
+        lines.append(f"mirror of      {configuration.proxy.remoteurl}")
+        lines.append(f"daemon.json    {json.dumps({'registry-mirrors': [url]})}")
+    # Whoever cannot be told, as on a full disk, is served all the same.
+    with suppress(OSError):
+        typer.echo("\n".join(lines), err=True)
 
 
 def _url(configuration: Configuration, address: Address) -> str:

@@ -99,7 +99,7 @@ class CachingRepository:
             pass
         fetched = await self._registry.upstream.manifest(self._name, digest)
         try:
-            manifest = Manifest(digest, fetched.content, parse(fetched.content, None))
+            manifest = Manifest(digest, fetched.content, await asyncio.to_thread(parse, fetched.content, None))
         except ManifestInvalid as error:
             raise UpstreamFailed(f"the upstream's manifest is not valid: {error.detail}") from None
         await self._keep(partial(self._registry.cache.store_manifest, self._name, manifest))

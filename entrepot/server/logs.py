@@ -71,7 +71,7 @@ def _renderer(formatter: str) -> list[Processor]:
         return [
             _rename("event", "msg"),
             _printable,
-            structlog.processors.LogfmtRenderer(key_order=["time", "level", "msg"]),
+            structlog.processors.LogfmtRenderer(key_order=["time", "level", "msg"], bool_as_flag=False),
         ]
     if formatter == "json":
         return [_rename("event", "msg"), structlog.processors.JSONRenderer()]

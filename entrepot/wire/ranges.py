@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 _DIGITS = 18  # all that fit below 2**63, so that a length can be taken
-_RANGE = re.compile(rf"bytes\s*=\s*([0-9]{{0,{_DIGITS}}})-([0-9]{{0,{_DIGITS}}})\s*", re.ASCII)
+_RANGE = re.compile(rf"bytes\s*=\s*([0-9]{{0,{_DIGITS}}})-([0-9]{{0,{_DIGITS}}})\s*", re.ASCII | re.IGNORECASE)
 _CONTENT_RANGE = re.compile(rf"([0-9]{{1,{_DIGITS}}})-([0-9]{{1,{_DIGITS}}})")
 _LONGEST_RANGE = 128
 

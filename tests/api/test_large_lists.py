@@ -13,7 +13,7 @@ from tests.conftest import Serve
 from tests.repositories import Repository, next_page
 from tests.servers import Server
 
-MANY = 10_000
+MANY = 5_000
 MEBIBYTE = 1024 * 1024
 
 

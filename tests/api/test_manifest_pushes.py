@@ -124,7 +124,7 @@ def test_same_layer_twice(repository: Repository) -> None:
 
 def test_nested_deep(repository: Repository) -> None:
     """F-036: an index may hold an index, many times over, if each is there before what names it."""
-    made = nested_index(30)
+    made = nested_index(100)
     repository.push(made, "latest")
 
     assert repository.get("manifests/latest").content == made.content

@@ -94,6 +94,13 @@ def test_invalid_name_is_named(repository: Repository) -> None:
     check_refusal(repository.sibling("Library/App").get("tags/list"), 400, "NAME_INVALID")
 
 
+def test_names_of_other_scripts(repository: Repository) -> None:
+    """F-027: letters and digits of other scripts are no letters and digits of names."""
+    for number in range(0x80, 0x3000, 41):
+        answer = repository.sibling(f"a{chr(number)}0").get("manifests/latest")
+        assert answer.status_code in (400, 404), hex(number)
+
+
 HOSTILE = [
     "/v2/../../etc/passwd",
     "/v2/%2e%2e/%2e%2e/etc/passwd",

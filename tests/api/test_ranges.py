@@ -5,7 +5,7 @@ import pytest
 from entrepot.testing.images import SampleBlob, random_blob
 from tests.repositories import Repository
 
-SIZES = [1, 1000, 70_000, 1_500_000]
+SIZES = [1, 1000, 70_000, 1_100_000]
 """Below and above the sizes at which a server begins to send files in another way."""
 
 
@@ -84,15 +84,14 @@ IGNORED = [
 ]
 
 
-@pytest.mark.parametrize("asked", IGNORED, ids=range(len(IGNORED)))
-def test_ignored(repository: Repository, blob: SampleBlob, asked: str) -> None:
+def test_ignored(repository: Repository, blob: SampleBlob) -> None:
     """Several ranges, other units and broken headers give the whole blob, or 416 where they may mean nothing of it."""
-    answer = repository.get(f"blobs/{blob.digest}", headers={"Range": asked})
-
-    assert answer.status_code in (200, 416)
-    if answer.status_code == 200:
-        assert answer.content == blob.content
-        assert "Content-Range" not in answer.headers
+    for asked in IGNORED:
+        answer = repository.get(f"blobs/{blob.digest}", headers={"Range": asked})
+        assert answer.status_code in (200, 416), asked
+        if answer.status_code == 200:
+            assert answer.content == blob.content, asked
+            assert "Content-Range" not in answer.headers, asked
 
 
 def test_other_digits(repository: Repository, blob: SampleBlob) -> None:

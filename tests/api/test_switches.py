@@ -1,5 +1,6 @@
 """Registries that refuse writes: delete switched off, read-only, mirror; by every way there is (R7, R21, F-049)."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -93,20 +94,39 @@ def read_only(serve: Serve, stored: Stored) -> Iterator[Repository]:
     yield from served(serve, stored, READ_ONLY)
 
 
+class Mirrored:
+    """A mirror of another registry that holds one image, all of which it has pulled and stored."""
+
+    def __init__(self, client: httpx.Client, upstream: Server, mirror: Server) -> None:
+        self.roots = (upstream.root, mirror.root)
+        self.made = image(1)
+        with upstream.client() as writer:
+            there = Repository(writer)
+            there.push(self.made, "latest")
+        self.here = Repository(client, there.name)
+        assert self.here.get("manifests/latest").content == self.made.content
+        for blob in self.made.blobs:
+            assert self.here.get(f"blobs/{blob.digest}").content == blob.content
+        self._await_links([self.made.digest, *(blob.digest for blob in self.made.blobs)])
+
+    def _await_links(self, digests: list[str]) -> None:
+        # A fill goes on after its client has got the last byte.
+        deadline = time.monotonic() + 30
+        while not all(list(self.roots[1].rglob(f"{digest.partition(':')[2]}/link")) for digest in digests):
+            assert time.monotonic() < deadline, "the mirror did not store what it pulled"
+            time.sleep(0.01)
+
+    def snapshots(self) -> list[dict[str, str]]:
+        return [snapshot(root) for root in self.roots]
+
+
 @pytest.fixture(scope="module")
-def mirror(serve: Serve, filesystem_server: Server) -> Iterator[tuple[Server, Repository, SampleManifest]]:
-    """A mirror of another registry that holds one image, which it has already pulled."""
-    with filesystem_server.client() as client:
-        repository = Repository(client)
-        made = image(1)
-        repository.push(made, "latest")
-    server = serve({"proxy": {"remoteurl": filesystem_server.url}})
-    with server.client() as client:
-        here = Repository(client, repository.name)
-        assert here.get("manifests/latest").content == made.content
-        for blob in made.blobs:
-            assert here.get(f"blobs/{blob.digest}").content == blob.content
-        yield server, here, made
+def mirrored(serve: Serve) -> Iterator[Mirrored]:
+    """A mirror and its upstream, which nobody else writes to."""
+    upstream = serve()
+    mirror = serve({"proxy": {"remoteurl": upstream.url}})
+    with mirror.client() as client:
+        yield Mirrored(client, upstream, mirror)
 
 
 def try_out(stored: Stored, here: Repository, write: Write) -> httpx.Response:
@@ -156,20 +176,17 @@ def test_read_only_upload_status(stored: Stored, read_only: Repository) -> None:
 
 
 @pytest.mark.parametrize("write", [*DELETES, *PUSHES])
-def test_mirror(
-    mirror: tuple[Server, Repository, SampleManifest], stored: Stored, filesystem_server: Server, write: str
-) -> None:
+def test_mirror(mirrored: Mirrored, stored: Stored, write: str) -> None:
     """F-049: a mirror takes no writes at all, neither into its cache nor through to its upstream."""
-    server, here, made = mirror
     attempt = PUSHES[write] if write in PUSHES else DELETES[write][0]
-    before = snapshot(server.root), snapshot(filesystem_server.root)
+    before = mirrored.snapshots()
 
-    answer = attempt(here, made, stored.upload.moved_to(here.client))
+    answer = attempt(mirrored.here, mirrored.made, stored.upload.moved_to(mirrored.here.client))
 
     assert answer.status_code == 405
     assert answer.json()["errors"][0]["code"] == "UNSUPPORTED"
-    assert (snapshot(server.root), snapshot(filesystem_server.root)) == before
-    assert here.get("manifests/latest").content == made.content
+    assert mirrored.snapshots() == before
+    assert mirrored.here.get("manifests/latest").content == mirrored.made.content
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "POST"])

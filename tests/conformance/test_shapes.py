@@ -5,6 +5,7 @@ import pytest
 from tests.conformance.checks import ACCEPT, by_digest, check_head, check_pull, push, references
 from tests.conformance.shapes import SHAPES, Shape
 from tests.repositories import Repository
+from tests.servers import Server
 
 
 @pytest.fixture(params=SHAPES)
@@ -13,14 +14,38 @@ def shape(request: pytest.FixtureRequest) -> Shape:
     return SHAPES[request.param]()
 
 
+Pushed = dict[tuple[str, str], tuple[str, Shape]]
+"""By server and shape: the repository that holds it, and the very shape that was pushed."""
+
+
+@pytest.fixture(scope="module")
+def all_pushed() -> Pushed:
+    """What was pushed already; reading does not change it, so once is enough."""
+    return {}
+
+
+@pytest.fixture(params=SHAPES)
+def pushed(
+    request: pytest.FixtureRequest, server: Server, repository: Repository, all_pushed: Pushed
+) -> tuple[Repository, Shape]:
+    """Each shape in turn, in a repository that the tests only read."""
+    key = (server.url, request.param)
+    if key not in all_pushed:
+        shape = SHAPES[request.param]()
+        push(repository, shape)
+        all_pushed[key] = (repository.name, shape)
+    name, shape = all_pushed[key]
+    return repository.sibling(name), shape
+
+
 def test_push_is_accepted_and_pullable_at_its_location(repository: Repository, shape: Shape) -> None:
     """Every blob and manifest is created, and each manifest can be pulled from the Location it got."""
     push(repository, shape)
 
 
-def test_tags_are_listed_in_order_and_after_last(repository: Repository, shape: Shape) -> None:
+def test_tags_are_listed_in_order_and_after_last(pushed: tuple[Repository, Shape]) -> None:
     """All tags are listed in order; `last` leaves out those up to it and nothing else."""
-    push(repository, shape)
+    repository, shape = pushed
 
     expected = sorted(shape.tags)
 
@@ -29,9 +54,9 @@ def test_tags_are_listed_in_order_and_after_last(repository: Repository, shape: 
         assert repository.tags(last=last) == expected[position + 1 :]
 
 
-def test_head_tells_what_is_there(repository: Repository, shape: Shape) -> None:
+def test_head_tells_what_is_there(pushed: tuple[Repository, Shape]) -> None:
     """HEAD of each manifest, by tag and by digest, and of each blob has type, length and digest but no body."""
-    push(repository, shape)
+    repository, shape = pushed
 
     for reference, made in references(shape):
         answer = repository.head(f"manifests/{reference}", headers=ACCEPT)
@@ -45,9 +70,9 @@ def test_head_tells_what_is_there(repository: Repository, shape: Shape) -> None:
         assert answer.content == b""
 
 
-def test_pull_gives_what_was_pushed(repository: Repository, shape: Shape) -> None:
+def test_pull_gives_what_was_pushed(pushed: tuple[Repository, Shape]) -> None:
     """GET of each manifest, by tag and by digest, gives the pushed bytes and type; of each blob its bytes."""
-    push(repository, shape)
+    repository, shape = pushed
 
     for reference, made in references(shape):
         check_pull(repository.get(f"manifests/{reference}", headers=ACCEPT), made)
@@ -58,9 +83,9 @@ def test_pull_gives_what_was_pushed(repository: Repository, shape: Shape) -> Non
         assert answer.content == blob.content
 
 
-def test_referrers_are_listed_with_type_and_annotations(repository: Repository, shape: Shape) -> None:
+def test_referrers_are_listed_with_type_and_annotations(pushed: tuple[Repository, Shape]) -> None:
     """Each subject's list holds exactly its referrers; a filter leaves those of one type and is named as applied."""
-    push(repository, shape)
+    repository, shape = pushed
 
     for subject, expected in shape.referrers().items():
         listed = repository.referrers(subject)

@@ -162,6 +162,6 @@ class Failures:
         restriction = () if fault.only is None else ("-P", str(fault.only))
         self._tracer = Tracer(pid, ["-e", f"trace={fault.calls}", "-e", injection, *restriction])
 
-    def close(self) -> bool:
-        """Let the process go on unobserved, and tell whether any call has failed."""
-        return "(INJECTED)" in self._tracer.close()
+    def close(self) -> list[str]:
+        """Let the process go on unobserved, and return the calls that failed, as strace printed them."""
+        return [line for line in self._tracer.close().splitlines() if "(INJECTED)" in line]

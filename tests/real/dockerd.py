@@ -23,8 +23,7 @@ ENVIRONMENT: Mapping[str, str] = {
 class Dockerd:
     """A Docker daemon without networks that pulls Docker Hub's images through `mirrors`; needs root.
 
-    `address` parts of 127.0.0.1 need no TLS, which Docker allows there by itself. Close it to end the daemon,
-    its containerd and all their files.
+    It speaks plain HTTP to any registry on 127.0.0.1. Close it to end the daemon, its containerd and all their files.
     """
 
     def __init__(self, *, mirrors: Sequence[str] = ()) -> None:
@@ -36,6 +35,7 @@ class Dockerd:
 
     def start(self) -> Self:
         """Start the daemon and return once it answers."""
+        (self._scratch / "tmp").mkdir(exist_ok=True)
         config = self._scratch / "daemon.json"
         config.write_text(json.dumps({"registry-mirrors": self._mirrors}))
         command = [
@@ -50,7 +50,9 @@ class Dockerd:
             "--ip6tables=false",
             "--bridge=none",
         ]
-        process = Process(command, self._scratch / "log", ENVIRONMENT)
+        # A containerd that is slow to end writes what it is doing there.
+        environment = {**ENVIRONMENT, "TMPDIR": f"{self._scratch}/tmp"}
+        process = Process(command, self._scratch / "log", environment)
         self._process = process
         process.wait_until(lambda: "API listen on" in process.output())
         return self

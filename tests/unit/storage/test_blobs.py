@@ -225,3 +225,12 @@ async def test_the_two_algorithms_are_two_blobs(driver: Driver, registry: LocalR
     assert await read_blob(await repository.open_blob(HELLO512)) == b"hello"
     with pytest.raises(BlobUnknown):
         await repository.stat_blob(HELLO)
+
+
+async def test_what_nobody_may_read_any_more_is_not_mounted(registry: LocalRegistry) -> None:
+    """That the content is still in the store is no leave to read it: whoever deleted it meant it."""
+    await upload(registry.writer(APP), b"hello")
+    await registry.writer(APP).delete_blob(HELLO)
+
+    for source in (APP, OTHER, None):
+        assert await registry.writer(THIRD).mount(HELLO, source) is None

@@ -105,21 +105,21 @@ def filled(request: pytest.FixtureRequest) -> Driver:
 
 
 @pytest.mark.parametrize("after", [*NAMES, *UNKNOWN])
-@pytest.mark.parametrize("limit", [1, 2, 7, len(NAMES), 1000])
-async def test_a_page_is_what_follows_the_last_name(filled: Driver, after: str, limit: int) -> None:
+async def test_a_page_is_what_follows_the_last_name(filled: Driver, after: str) -> None:
     """Strictly after it, whether or not it is there."""
     expected = following(after)
 
-    assert await page_of_names(filled, after, limit) == Page(expected[:limit], more=len(expected) > limit)
+    for limit in (1, 2, 7, len(NAMES), 1000):
+        assert await page_of_names(filled, after, limit) == Page(expected[:limit], more=len(expected) > limit)
 
 
 @pytest.mark.parametrize("after", HOSTILE, ids=lambda text: ascii(text)[:20])
-@pytest.mark.parametrize("limit", [1, 1000])
-async def test_nothing_that_a_client_sends_leads_out_of_the_tree(filled: Driver, after: str, limit: int) -> None:
+async def test_nothing_that_a_client_sends_leads_out_of_the_tree(filled: Driver, after: str) -> None:
     """What is no name still has its place in the order; no path is made of it, and nothing fails."""
     expected = following(after)
 
-    assert await page_of_names(filled, after, limit) == Page(expected[:limit], more=len(expected) > limit)
+    for limit in (1, 1000):
+        assert await page_of_names(filled, after, limit) == Page(expected[:limit], more=len(expected) > limit)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 14, 15, 16])
@@ -190,13 +190,13 @@ def _loop(path: Path) -> None:
 @pytest.mark.parametrize("plant", [_file, _link, _loop])
 @pytest.mark.parametrize("name", ["0", "b", "_x", "UPPER", "z"])
 async def test_what_is_no_repository_is_passed_over(
-    files: FilesystemDriver, tmp_path: Path, plant: Callable[[Path], None], name: str
+    files: FilesystemDriver, root: Path, plant: Callable[[Path], None], name: str
 ) -> None:
     """Files and symlinks that another program left among the repositories neither fail the list nor lead it astray."""
     for repository in ("a", "y"):
-        (tmp_path / layout.REPOSITORIES[1:] / repository / "_layers").mkdir(parents=True)
-    plant(tmp_path / layout.REPOSITORIES[1:] / name)
-    plant(tmp_path / layout.REPOSITORIES[1:] / "a" / name)
+        (root / layout.REPOSITORIES[1:] / repository / "_layers").mkdir(parents=True)
+    plant(root / layout.REPOSITORIES[1:] / name)
+    plant(root / layout.REPOSITORIES[1:] / "a" / name)
 
     assert await page_of_names(files, "", 100) == Page(["a", "y"], more=False)
     assert await page_of_names(files, name, 100) == Page([one for one in ("a", "y") if one > name], more=False)

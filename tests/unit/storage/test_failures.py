@@ -2,10 +2,8 @@
 
 import errno
 import itertools
-import os
 import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -39,18 +37,6 @@ KINDS: dict[str, Callable[[int], Fault]] = {
     "broken once, after the effect": lambda number: Fault(broken, number, lasts=False, late=True),
     "broken from then on, after the effect": lambda number: Fault(broken, number, lasts=True, late=True),
 }
-SHARED_MEMORY = Path("/dev/shm")
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Iterator[Path]:
-    """A directory in memory where there is one: what is durable is not asked here."""
-    if not os.access(SHARED_MEMORY, os.W_OK):
-        yield tmp_path
-        return
-    path = Path(tempfile.mkdtemp(dir=SHARED_MEMORY))
-    yield path
-    shutil.rmtree(path)
 
 
 class Judge:
@@ -59,16 +45,16 @@ class Judge:
     def __init__(self) -> None:
         self._known: dict[frozenset[tuple[str, bytes]], list[str]] = {}
 
-    async def problems(self, driver: Driver, scratch: Path) -> list[str]:
+    async def problems(self, driver: Driver, root: Path) -> list[str]:
         """What in the store contradicts itself."""
         files = {path: content async for path, content in everything(driver, "/docker")}
         state = frozenset(files.items())
         if state not in self._known:
             for path, content in files.items():
-                (scratch / path[1:]).parent.mkdir(parents=True, exist_ok=True)
-                (scratch / path[1:]).write_bytes(content)
-            self._known[state] = [problem.replace(str(scratch), "") for problem in check(scratch)]
-            shutil.rmtree(scratch / "docker")
+                (root / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+                (root / path[1:]).write_bytes(content)
+            self._known[state] = [problem.replace(str(root), "") for problem in check(root)]
+            shutil.rmtree(root / "docker")
         return self._known[state]
 
 
@@ -81,12 +67,12 @@ def judge() -> Judge:
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 async def test_no_failing_call_harms_the_store(
-    operation: Operation, kind: Callable[[int], Fault], judge: Judge, scratch: Path
+    operation: Operation, kind: Callable[[int], Fault], judge: Judge, root: Path
 ) -> None:
     """For each call of the operation in turn, until it gets through untouched."""
     for number in itertools.count(1):
         fault = kind(number)
-        await run_once(operation, MemoryDriver(), fault, judge, scratch)
+        await run_once(operation, MemoryDriver(), fault, judge, root)
         if not fault.struck:
             break
 
@@ -94,13 +80,13 @@ async def test_no_failing_call_harms_the_store(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-async def test_no_failing_call_harms_a_store_of_files(operation: Operation, judge: Judge, scratch: Path) -> None:
+async def test_no_failing_call_harms_a_store_of_files(operation: Operation, judge: Judge, root: Path) -> None:
     """The same on files, for the failure after which nothing works any more, not even cleaning up."""
     for number in itertools.count(1):
         fault = KINDS["broken from then on"](number)
-        driver = FilesystemDriver(str(scratch / str(number)))
+        driver = FilesystemDriver(str(root / str(number)))
         driver.check()
-        await run_once(operation, driver, fault, judge, scratch)
+        await run_once(operation, driver, fault, judge, root)
         driver.close()
         if not fault.struck:
             break
@@ -108,12 +94,12 @@ async def test_no_failing_call_harms_a_store_of_files(operation: Operation, judg
     assert number > 1
 
 
-async def run_once(operation: Operation, driver: Driver, fault: Fault, judge: Judge, scratch: Path) -> None:
+async def run_once(operation: Operation, driver: Driver, fault: Fault, judge: Judge, root: Path) -> None:
     """One life of a store: filled, struck in the middle of the operation, looked at, and tried again."""
     sound = LocalRegistry(driver, None, Rules())
     await prepare_witness(sound)
     await operation.prepare(sound)
-    before = await judge.problems(driver, scratch)
+    before = await judge.problems(driver, root)
     struck = LocalRegistry(Failing(driver, fault), None, Rules())
     try:
         await operation.act(struck)
@@ -122,12 +108,12 @@ async def run_once(operation: Operation, driver: Driver, fault: Fault, judge: Ju
         done = False
     fault.heal()
 
-    assert set(await judge.problems(driver, scratch)) <= set(before)
+    assert set(await judge.problems(driver, root)) <= set(before)
     if not done:
         await operation.act(struck)
     await operation.verify(sound)
     await verify_witness(sound)
-    assert await judge.problems(driver, scratch) == []
+    assert await judge.problems(driver, root) == []
 
 
 async def everything(driver: Driver, path: str) -> AsyncIterator[tuple[str, bytes]]:

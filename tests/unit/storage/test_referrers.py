@@ -70,9 +70,7 @@ async def test_what_nobody_refers_to_has_none(registry: LocalRegistry) -> None:
     assert await registry.reader(OTHER).referrers(ABSENT, None, "", 10) == nothing
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 7, 20, 100])
-@pytest.mark.parametrize("kind", [None, SBOM, SIGNATURE, "application/vnd.example.other"])
-async def test_pages_hold_what_is_left_by_the_filter(repository: LocalRepository, limit: int, kind: str | None) -> None:
+async def test_pages_hold_what_is_left_by_the_filter(repository: LocalRepository) -> None:
     """In order of digests, each once, full pages until the last; the filter comes first."""
     subject = index([])
     made = {}
@@ -80,16 +78,23 @@ async def test_pages_hold_what_is_left_by_the_filter(repository: LocalRepository
         one = index([], extras=Extras(artifact_type=(SBOM, SIGNATURE, SIGNATURE)[number % 3], subject=subject))
         one = one.with_members(annotations={"n": str(number)})
         made[await push(repository, one)] = one.members["artifactType"]
-    expected = sorted(digest for digest, its_kind in made.items() if kind in (None, its_kind))
 
+    for kind in (None, SBOM, SIGNATURE, "application/vnd.example.other"):
+        expected = sorted(digest for digest, its_kind in made.items() if kind in (None, its_kind))
+        for limit in (1, 2, 3, 7, 20, 100):
+            assert await all_pages(repository, subject, kind, limit) == expected
+
+
+async def all_pages(repository: LocalRepository, subject: SampleManifest, kind: str | None, limit: int) -> list[Digest]:
+    """What all pages hold; each but the last must be full."""
     found: list[Digest] = []
     page: Page[Descriptor] = Page((), more=True)
     while page.more:
         page = await referrers(repository, subject, kind, found[-1] if found else "", limit)
-        assert len(page.items) == (limit if page.more else len(expected) - len(found))
+        assert len(page.items) <= limit
+        assert len(page.items) == limit or not page.more
         found += [one.digest for one in page.items]
-
-    assert found == expected
+    return found
 
 
 @pytest.mark.parametrize("after", ["", "a", "sha256:", "sha256:" + "f" * 64, "sha512:", "~", "é"])
