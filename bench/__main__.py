@@ -33,11 +33,14 @@ def main() -> None:
 def parse_options() -> argparse.Namespace:
     """Read the command line; ends the program when it is wrong."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], metavar="ROW", help=f"one of: {', '.join(ROWS)}")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"all, or some of: {', '.join(ROWS)}")
     parser.add_argument("--rounds", type=int, default=3, help="how often each server has its turn (3)")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything works")
     parser.add_argument("--directory", type=Path, help="where the content goes (the system's temporary directory)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    for name in set(options.rows) - set(ROWS):
+        parser.error(f"there is no row {name}; there are: {', '.join(ROWS)}")
+    return options
 
 
 def measure(row: Row, scene: Scene, rounds: int) -> Result:

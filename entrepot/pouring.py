@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -19,15 +20,18 @@ Chunk = TypeVar("Chunk", bytes, memoryview)
 Write = Callable[[Sequence[Chunk]], Awaitable[None]]
 
 
-async def pour(chunks: AsyncIterator[Chunk], write: Write[Chunk], hasher: Hasher | None) -> None:
+async def pour(
+    chunks: AsyncIterator[Chunk], write: Write[Chunk], hasher: Hasher | None, patience: float = math.inf
+) -> None:
     """Write and hash every chunk, in order; returns when all are written.
 
-    At most two batches are in memory. When `chunks` raises, what arrived before is still written and hashed, so that
-    file and hasher agree, and the error goes on.
+    At most two batches are in memory; while chunks arrive, none is gathered for longer than `patience` seconds. When
+    `chunks` raises, what arrived before is still written and hashed, so that file and hasher agree, and the error
+    goes on.
     """
     running: asyncio.Task[None] | None = None
     try:
-        async for batch in _batches(chunks):
+        async for batch in _batches(chunks, patience):
             if running is not None:
                 await asyncio.shield(running)
             running = asyncio.ensure_future(_settle(batch, write, hasher))
@@ -72,16 +76,17 @@ def _update(hasher: Hasher, batch: list[Chunk]) -> None:
         hasher.update(chunk)
 
 
-async def _batches(chunks: AsyncIterator[Chunk]) -> AsyncIterator[list[Chunk]]:
+async def _batches(chunks: AsyncIterator[Chunk], patience: float) -> AsyncIterator[list[Chunk]]:
+    clock = asyncio.get_running_loop().time
     batch: list[Chunk] = []
-    size = 0
+    size, begun = 0, clock()
     try:
         async for chunk in chunks:
             batch.append(chunk)
             size += len(chunk)
-            if size >= BATCH:
+            if size >= BATCH or clock() - begun > patience:
                 yield batch
-                batch, size = [], 0
+                batch, size, begun = [], 0, clock()
     except Exception:
         if batch:
             yield batch

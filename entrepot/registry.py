@@ -146,4 +146,4 @@ class Cache(Protocol):
         """Keep a verified manifest; what it refers to need not be here."""
 
     async def set_tag(self, name: RepositoryName, tag: Tag, digest: Digest) -> None:
-        """Point the tag at a manifest that is kept."""
+        """Point the tag at a manifest that is kept; nothing to do where it is not."""

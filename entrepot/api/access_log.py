@@ -9,12 +9,17 @@ import asyncio
 import os
 import select
 import time
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 
 from entrepot.api.message import Request, Response
 
 _PIECE = 4096  # PIPE_BUF: what several processes may write to one pipe without mixing their lines
+_MOST = 1024 * 1024  # characters that wait for a slow reader; what comes then is dropped
+
+# Seconds.
 _PAUSE = 0.2
+_RETRY = 0.01
+_LAST_PATIENCE = 0.1
 
 # Characters of a line's fields, so that all of them together stay below a piece.
 _LONGEST_METHOD = 32
@@ -24,24 +29,63 @@ _WIDEST = 10  # of one character, as `\U0001f4a9`
 
 
 class AccessLog:
-    """Writes to a file descriptor. A log that cannot be written is dropped: it must never hold up an answer."""
+    """Writes to a file descriptor, never waiting for whoever reads it: a log must not hold up an answer."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         self._lines: list[str] = []
+        self._size = 0
         self._second = 0
         self._stamp = ""
 
     def record(self, request: Request, response: Response) -> None:
         """To be called in the event loop, once a request."""
+        if self._size > _MOST:
+            return
         if not self._lines:
-            asyncio.get_running_loop().call_later(_PAUSE, self.flush)
+            asyncio.get_running_loop().call_later(_PAUSE, self._tick)
+        line = self._format(request, response)
+        self._lines.append(line)
+        self._size += len(line)
+
+    def flush(self) -> None:
+        """Write what was gathered; called at the end. Who reads gets a moment to take it, then it is dropped."""
+        self._write(_LAST_PATIENCE)
+        self._lines.clear()
+        self._size = 0
+
+    def _tick(self) -> None:
+        self._write(0)
+        if self._lines:
+            asyncio.get_running_loop().call_later(_RETRY, self._tick)
+
+    def _write(self, patience: float) -> None:
+        written = 0
+        for piece, count in _pieces(self._lines):
+            if not self._put(piece, patience):
+                break
+            written += count
+            self._size -= len(piece)
+        del self._lines[:written]
+
+    def _put(self, piece: str, patience: float) -> bool:
+        try:
+            # A pipe that says it can be written takes a whole piece.
+            if not self._poll.poll(patience * 1000):
+                return False
+            os.write(self._descriptor, piece.encode())
+        except OSError:
+            # Nobody reads it any more, or the disk is full: these lines are lost.
+            return True
+        return True
+
+    def _format(self, request: Request, response: Response) -> str:
         headers = request.headers
         size = next((value for name, value in response.headers if name == "content-length"), "-")
         query = f"?{request.query}" if request.query else ""
-        self._lines.append(
+        return (
             f"{request.client.rpartition(':')[0] or '-'} - - [{self._time()}] "
             f'"{_printable(request.method, _LONGEST_METHOD)} {_printable(request.path + query, _LONGEST_TARGET)} '
             f'HTTP/{request.version}" {response.status} {size} '
@@ -49,29 +93,26 @@ class AccessLog:
             f'"{_printable(headers.get("user-agent") or "", _LONGEST_HEADER)}"\n'
         )
 
-    def flush(self) -> None:
-        """Write what was gathered; also called at the end."""
-        lines, self._lines = self._lines, []
-        piece = ""
-        for line in lines:
-            if len(piece) + len(line) > _PIECE:
-                self._write(piece)
-                piece = ""
-            piece += line
-        self._write(piece)
-
-    def _write(self, piece: str) -> None:
-        # A pipe that says it can be written takes a whole piece: nobody who reads slowly, or not at all, holds us up.
-        with suppress(OSError):
-            if self._poll.poll(0):
-                os.write(self._descriptor, piece.encode())
-
     def _time(self) -> str:
         now = int(time.time())
         if now != self._second:
             self._second = now
             self._stamp = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(now))
         return self._stamp
+
+
+def _pieces(lines: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """The lines, as many as fit together, and how many they are."""
+    piece: list[str] = []
+    size = 0
+    for line in lines:
+        if size + len(line) > _PIECE and piece:
+            yield "".join(piece), len(piece)
+            piece, size = [], 0
+        piece.append(line)
+        size += len(line)
+    if piece:
+        yield "".join(piece), len(piece)
 
 
 def _printable(text: str, limit: int) -> str:

@@ -31,6 +31,7 @@ class Pipe:
         self._reading, self._writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         with suppress(PermissionError):
             fcntl.fcntl(self._writing, fcntl.F_SETPIPE_SZ, CAPACITY)
+        self._written = 0
         self.path = f"/proc/self/fd/{self._reading}"
 
     def __enter__(self) -> Self:
@@ -47,9 +48,12 @@ class Pipe:
         rest = memoryview(chunk)
         while rest:
             try:
-                rest = rest[os.write(self._writing, rest) :]
+                moved = os.write(self._writing, rest)
             except BlockingIOError:
                 await self._writable()
+                continue
+            rest = rest[moved:]
+            self._count(moved)
 
     async def splice(self, descriptor: int, span: Span) -> None:
         """As `write`, with bytes of an open file, which do not pass through this program's memory.
@@ -66,6 +70,7 @@ class Pipe:
             if not moved:
                 raise EOFError(f"the file ends at {offset}")
             offset += moved
+            self._count(moved)
 
     async def opened(self) -> None:
         """Returns when the reader has come for what was written. Raises TimeoutError if none comes."""
@@ -82,14 +87,19 @@ class Pipe:
                 await ready.wait()
         finally:
             loop.remove_writer(self._writing)
-        # Somebody has read, so the path is open. Without our own end, we are told when the reader closes his.
         self._forget_reading()
+
+    def _count(self, moved: int) -> None:
+        self._written += moved
+        if self._reading >= 0 and self._unread() < self._written:
+            self._forget_reading()
 
     def _unread(self) -> int:
         answer = fcntl.ioctl(self._writing, termios.FIONREAD, bytes(4))
         return int(struct.unpack("i", answer)[0])
 
     def _forget_reading(self) -> None:
+        # Once somebody has read, the path is open. Without our own end, we are told when the reader closes his.
         if self._reading >= 0:
             os.close(self._reading)
             self._reading = -1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from entrepot.api.message import Request, Response, empty_response
 from entrepot.api.routes import Target
 from entrepot.api.state import StateSigner, UploadState
 from entrepot.api.urls import Urls
+from entrepot.driver import NoSpace
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import CANONICAL, Digest, parse_algorithm
 from entrepot.oci.errors import (
@@ -15,6 +18,7 @@ from entrepot.oci.errors import (
     BlobUploadUnknown,
     DigestInvalid,
     NameInvalid,
+    RegistryError,
     SizeInvalid,
 )
 from entrepot.oci.names import RepositoryName
@@ -71,7 +75,14 @@ class UploadHandlers:
         self, request: Request, target: Target, repository: WritableRepository, digest: Digest
     ) -> Response:
         upload = await repository.start_upload(digest.algorithm)
-        return self._created(request, target, await upload.commit(digest, request.body(), 0, None))
+        try:
+            descriptor = await upload.commit(digest, request.body(), 0, None)
+        except BaseException:
+            # The client was never told where it is, so nobody can go on with it.
+            with suppress(RegistryError, OSError, NoSpace):
+                await upload.cancel()
+            raise
+        return self._created(request, target, descriptor)
 
     async def _committed(self, target: Target, digest: Digest) -> Descriptor:
         try:

@@ -7,22 +7,25 @@ where the upstream does not answer. Must not know files or HTTP.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import NoReturn
 
 from entrepot.content import Blob, GrowingFile, Manifest, Select
 from entrepot.driver import NoSpace
-from entrepot.mirror.fill import Fill, Follower
+from entrepot.mirror.fill import Again, Fill, Follower
 from entrepot.mirror.fills import Fills
 from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import (
     BlobUnknown,
+    Denied,
     ManifestInvalid,
     ManifestUnknown,
     NameUnknown,
     RegistryError,
+    Unauthorized,
     Unsupported,
     UpstreamFailed,
 )
@@ -70,13 +73,14 @@ class CachingRepository:
     async def resolve(self, tag: Tag) -> Digest:
         try:
             digest = await self._registry.upstream.resolve(self._name, tag)
+            if await self._known(tag) != digest:
+                await self.manifest(digest)
+                await self._keep(partial(self._registry.cache.set_tag, self._name, tag, digest))
         except (ManifestUnknown, NameUnknown):
             raise ManifestUnknown(f"unknown tag={tag}") from None
         except RegistryError as error:
+            # Also where the tag moved and the upstream tells, but does not give: Docker Hub counts GETs, not HEADs.
             return await self._stale(tag, error)
-        if await self._known(tag) != digest:
-            await self.manifest(digest)
-            await self._keep(partial(self._registry.cache.set_tag, self._name, tag, digest))
         return digest
 
     async def _stale(self, tag: Tag, error: RegistryError) -> Digest:
@@ -105,10 +109,10 @@ class CachingRepository:
         await self._keep(partial(self._registry.cache.store_manifest, self._name, manifest))
         return manifest
 
-    async def _keep(self, store: Callable[[], object]) -> None:
+    async def _keep(self, store: Callable[[], Awaitable[None]]) -> None:
         # A store that is full or broken must not keep anybody from pulling.
         try:
-            await store()  # type: ignore[misc]
+            await store()
         except (OSError, NoSpace) as error:
             log.error("not_cached", repository=self._name, error=str(error))
 
@@ -131,7 +135,8 @@ class CachingRepository:
             open_upstream = partial(self._registry.upstream.blob, self._name, digest)
             fill = self._registry.fills.join(self._name, digest, open_upstream)
             if fill is not None:
-                return await self._followed(fill, digest, select)
+                with suppress(Again):
+                    return await self._followed(fill, digest, select)
             await asyncio.sleep(_MEETING_PAUSE)
         raise UpstreamFailed("the blob comes and goes")
 
@@ -140,7 +145,7 @@ class CachingRepository:
             if self._name not in fill.names:
                 await self._confirm(digest)
                 fill.names.add(self._name)
-            size = await fill.size()
+            size = await self._size(fill)
             span = None if select is None else select(size)
         except BaseException:
             fill.leave()
@@ -149,6 +154,15 @@ class CachingRepository:
         body = GrowingFile(fill.spool.descriptor, Follower(fill, whole), len(whole))
         return Blob(Descriptor(OCTET_STREAM, digest, size), body, span)
 
+    async def _size(self, fill: Fill) -> int:
+        try:
+            return await fill.size()
+        except (BlobUnknown, Unauthorized, Denied):
+            if fill.progress.name == self._name:
+                raise
+            # It was asked for under another name: what was answered there says nothing of this repository.
+            raise Again from None
+
     async def _confirm(self, digest: Digest) -> None:
         """Content that came by way of another repository is this one's only if the upstream says so."""
         await self._registry.upstream.stat_blob(self._name, digest)
@@ -156,12 +170,14 @@ class CachingRepository:
     async def tags(self, after: str, limit: int | None) -> Page[str]:
         try:
             return await self._registry.upstream.tags(self._name, after, limit)
+        except NameUnknown:
+            raise
         except RegistryError as error:
             log.warning("tags_unconfirmed", repository=self._name, error=str(error))
             return await self._cached.tags(after, limit)
 
     async def referrers(self, subject: Digest, artifact_type: str | None, after: str, limit: int) -> Page[Descriptor]:
-        cached = await self._cached.referrers(subject, artifact_type, "", limit)
+        cached = await self._cached.referrers(subject, artifact_type, after, limit)
         try:
             live = await self._registry.upstream.referrers(self._name, subject, artifact_type)
         except RegistryError as error:
@@ -171,4 +187,4 @@ class CachingRepository:
         # An upstream need not filter.
         wanted = (known[digest] for digest in sorted(known) if digest > after)
         found = [one for one in wanted if artifact_type in (None, one.artifact_type)]
-        return Page(found[:limit], len(found) > limit)
+        return Page(found[:limit], cached.more or len(found) > limit)

@@ -8,15 +8,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from entrepot.mirror.spool import RUNNING, Progress, Spool
-from entrepot.oci.errors import BlobUnknown, Denied, TooManyRequests, Unauthorized, UpstreamFailed
+from entrepot.mirror.spool import LOST, RUNNING, Progress, Spool
+from entrepot.oci.errors import (
+    BlobUnknown,
+    Denied,
+    RegistryError,
+    TooManyRequests,
+    Unauthorized,
+    UpstreamFailed,
+    UpstreamUnreachable,
+)
 from entrepot.oci.names import RepositoryName
 from entrepot.wire.ranges import Span
 
 HELD_BACK = 64 * 1024
 """Bytes at the end that no follower gets before the digest is known: nobody ever holds the whole of a wrong blob."""
 
-_RELAYED = {error.status: error for error in (BlobUnknown, TooManyRequests, Unauthorized, Denied)}
+_RELAYED = {error.status: error for error in (BlobUnknown, TooManyRequests, Unauthorized, Denied, UpstreamUnreachable)}
+
+
+class Again(Exception):
+    """The fill ended without a word on the blob: look into the cache, and ask again."""
 
 
 class Fill:
@@ -27,6 +39,8 @@ class Fill:
         self.progress = progress
         self.names = {RepositoryName(progress.name)}
         """The repositories that may read the blob once it is verified."""
+        self.failure: RegistryError | None = None
+        """What the upstream has said, where it was this worker that asked."""
         self._changed = asyncio.Condition()
         self._users = 1
 
@@ -37,19 +51,29 @@ class Fill:
             self._changed.notify_all()
 
     async def size(self) -> int:
-        """Bytes of the blob, as soon as the upstream has told. Raises what made the fill fail before."""
+        """Bytes of the blob, as soon as the upstream has told; of a small one only when it is known to be right.
+
+        Raises what made the fill fail before, and Again.
+        """
         async with self._changed:
-            await self._changed.wait_for(lambda: self.progress.size is not None or self.progress.state != RUNNING)
-        if self.progress.state != RUNNING and not self.progress.is_right:
-            failure = _RELAYED.get(self.progress.state, UpstreamFailed)
-            raise failure
-        return self.progress.size or 0
+            # Nothing of a small one could be sent before anyway, and a failure can still be answered as one.
+            await self._changed.wait_for(lambda: (self.progress.size or 0) > HELD_BACK or self._is_over())
+        progress = self.progress
+        if progress.state == LOST:
+            raise Again
+        if progress.state != RUNNING and not progress.is_right:
+            failure = self.failure or _RELAYED.get(progress.state, UpstreamFailed)()
+            raise failure.with_traceback(None)
+        return progress.size or 0
 
     async def readable(self, offset: int) -> int:
         """The end of what may be read, as soon as it is beyond `offset` or the fill is over."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._end() > offset or self.progress.state != RUNNING)
+            await self._changed.wait_for(lambda: self._end() > offset or self._is_over())
         return self._end()
+
+    def _is_over(self) -> bool:
+        return self.progress.state != RUNNING
 
     def _end(self) -> int:
         progress = self.progress

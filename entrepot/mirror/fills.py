@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from entrepot.mirror.fill import Fill
-from entrepot.mirror.spool import KEPT, RUNNING, VERIFIED, Progress, Spool, SpoolBusy, status_of
+from entrepot.mirror.spool import KEPT, LOST, RUNNING, VERIFIED, Progress, Spool, SpoolBusy, status_of
 from entrepot.oci.digest import Digest, new_hasher
-from entrepot.oci.errors import UpstreamFailed
+from entrepot.oci.errors import RegistryError, UpstreamFailed
 from entrepot.oci.names import RepositoryName
 from entrepot.pouring import pour
 from entrepot.registry import Cache
@@ -28,6 +28,11 @@ Open = Callable[[], AbstractAsyncContextManager[Download]]
 
 _POLL = 0.005  # seconds; at a gigabyte a second a watcher is five megabytes behind
 _LEADER_CHECK = 0.25
+_PATIENCE = 0.02  # seconds that what arrived from a slow upstream waits before followers get it
+
+
+class Lost(Exception):
+    """The fill ends here, and that says nothing of the blob."""
 
 
 class Fills:
@@ -87,8 +92,10 @@ class Fills:
             fill.leave()
 
     async def _fail(self, fill: Fill, error: Exception) -> None:
+        fill.failure = error if isinstance(error, RegistryError) else None
+        state = LOST if isinstance(error, Lost) else status_of(error)
         # What was right stays right for those who read it, though it could not be kept.
-        over = fill.progress if fill.progress.is_right else replace(fill.progress, state=status_of(error))
+        over = fill.progress if fill.progress.is_right else replace(fill.progress, state=state)
         try:
             if fill.spool.leads:
                 fill.spool.discard()
@@ -97,6 +104,8 @@ class Fills:
             await fill.advance(over)
 
     async def _lead(self, digest: Digest, fill: Fill, open_upstream: Open) -> None:
+        if await self._cache.has_blob(digest):
+            raise Lost("another worker has just brought it")
         await self._download(digest, fill, open_upstream)
         # Nobody who pulls has to wait until it is durable.
         await asyncio.to_thread(fill.spool.sync)
@@ -118,7 +127,7 @@ class Fills:
                     raise UpstreamFailed(f"more than the {download.size} bytes the upstream announced")
                 await self._report(fill, replace(fill.progress, written=written))
 
-            await pour(download.chunks, write, hasher)
+            await pour(download.chunks, write, hasher, _PATIENCE)
         written = fill.progress.written
         if written != (fill.progress.size if fill.progress.size is not None else written):
             raise UpstreamFailed(f"{written} bytes of {fill.progress.size}")
@@ -152,5 +161,6 @@ class Fills:
             idle += _POLL
             if idle >= _LEADER_CHECK:
                 idle = 0.0
-                if not fill.spool.has_leader():
-                    raise UpstreamFailed("the worker that downloaded it is gone")
+                # Its last word may have come just before it left.
+                if not fill.spool.has_leader() and fill.spool.progress() == progress:
+                    raise Lost("the worker that downloaded it is gone")

@@ -9,17 +9,22 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from entrepot.oci.errors import RegistryError
 
-_RECORD = struct.Struct("<qqq255p")
+_PROGRESS = struct.Struct("<qqq256p")
+_RECORD = struct.Struct(f"<{_PROGRESS.size}sQI")
 _UNKNOWN = -1
 
-RUNNING, VERIFIED, KEPT = 0, 1, 2
-"""States of a fill: under way; all is there and right; it is a blob now. 400 and more: it failed with that status."""
+RUNNING, VERIFIED, KEPT, LOST = 0, 1, 2, 3
+"""States of a fill: under way; all is there and right; it is a blob now; it ended without a word on the blob.
+
+400 and more: it failed with that status.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +42,13 @@ class Progress:
         return self.state in (VERIFIED, KEPT)
 
     def pack(self) -> bytes:
-        return _RECORD.pack(_UNKNOWN if self.size is None else self.size, self.written, self.state, self.name.encode())
+        return _PROGRESS.pack(
+            _UNKNOWN if self.size is None else self.size, self.written, self.state, self.name.encode()
+        )
 
     @classmethod
     def unpack(cls, record: bytes) -> Progress:
-        size, written, state, name = _RECORD.unpack(record)
+        size, written, state, name = _PROGRESS.unpack(record)
         return cls(None if size == _UNKNOWN else size, written, state, name.decode())
 
 
@@ -57,24 +64,15 @@ class Spool:
         self.leads = leads
         self._data = data
         self._record = record
+        self._inode = os.fstat(data).st_ino
 
     @classmethod
     def lead(cls, path: str, name: str) -> Self:
         """Begin a fill. Raises SpoolBusy where somebody leads it already."""
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        while True:
-            data = _open(path, os.O_RDWR | os.O_CREAT)
-            if not _lock(data):
-                os.close(data)
-                raise SpoolBusy(path)
-            if not _is_at(data, path):
-                os.close(data)
-            elif os.fstat(data).st_size:
-                # A leader died. Its followers keep their file and see that nobody leads it; we begin another.
-                _unlink(path)
-                os.close(data)
-            else:
-                break
+        data = _begin(path)
+        while data is None:
+            data = _begin(path)
         record = _open(_record_path(path), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         spool = cls(path, data, record, leads=True)
         spool.report(Progress(None, 0, RUNNING, name))
@@ -91,12 +89,16 @@ class Spool:
             raise
 
     def report(self, progress: Progress) -> None:
-        os.pwrite(self._record, progress.pack(), 0)
+        packed = progress.pack()
+        os.pwrite(self._record, _RECORD.pack(packed, self._inode, zlib.crc32(packed)), 0)
 
     def progress(self) -> Progress | None:
-        """None where the leader has not written its first record yet."""
+        """None where there is no record, where it is just being written, or where it is of another leader's file."""
         record = os.pread(self._record, _RECORD.size, 0)
-        return Progress.unpack(record) if len(record) == _RECORD.size else None
+        if len(record) < _RECORD.size:
+            return None
+        packed, inode, checksum = _RECORD.unpack(record)
+        return Progress.unpack(packed) if inode == self._inode and checksum == zlib.crc32(packed) else None
 
     def append(self, chunks: Sequence[memoryview]) -> None:
         """Write all of `chunks` at the end; blocks."""
@@ -134,6 +136,39 @@ class Spool:
     def close(self) -> None:
         os.close(self._data)
         os.close(self._record)
+
+
+def _begin(path: str) -> int | None:
+    """A new file at `path`, locked; None where it is to be tried again. Raises SpoolBusy."""
+    created = _create(path)
+    data = _open_existing(path) if created is None else created
+    if data is None:
+        return None
+    if not _lock(data):
+        os.close(data)
+        raise SpoolBusy(path)
+    is_there = _is_at(data, path)
+    if created is not None and is_there:
+        return created
+    if is_there:
+        # A leader died. Its followers keep their file and see that nobody leads it; we begin another.
+        _unlink(path)
+    os.close(data)
+    return None
+
+
+def _create(path: str) -> int | None:
+    try:
+        return _open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        return None
+
+
+def _open_existing(path: str) -> int | None:
+    try:
+        return _open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
 
 
 def _record_path(path: str) -> str:

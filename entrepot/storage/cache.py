@@ -40,4 +40,6 @@ class LocalCache:
         await self._registry.manifests.put(name, manifest)
 
     async def set_tag(self, name: RepositoryName, tag: Tag, digest: Digest) -> None:
-        await self._registry.tags.set(name, tag, digest)
+        # It may not have been possible to keep the manifest, and a tag must not name what is not there.
+        if await self._registry.manifests.has(name, digest):
+            await self._registry.tags.set(name, tag, digest)

@@ -1,4 +1,4 @@
-"""With `storage.cache.blobdescriptor: inmemory` every answer is as true as without: what is remembered allows nothing."""
+"""With `storage.cache.blobdescriptor: inmemory` answers are as true as without: what is remembered allows nothing."""
 
 from collections.abc import Iterator
 
@@ -18,8 +18,8 @@ def server(request: pytest.FixtureRequest, serve: Serve) -> Server:
 
 @pytest.fixture
 def repository(server: Server) -> Iterator[Repository]:
-    """A repository that nobody has used."""
-    with server.client() as client:
+    """A repository that nobody has used, every request to it on a new connection and so to any of the workers."""
+    with server.client(headers={"Connection": "close"}) as client:
         yield Repository(client)
 
 

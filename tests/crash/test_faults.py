@@ -3,15 +3,17 @@
 import httpx
 import pytest
 
+from tests.crash.blob_operations import Commit
 from tests.crash.conftest import StartTraced
 from tests.crash.layout_check import check, leftovers
-from tests.crash.operations import Commit, Operation, PutManifest
+from tests.crash.manifest_operations import PutManifest
+from tests.crash.operations import Operation
 from tests.crash.tracing import Failures, Fault, worker_of
 from tests.repositories import Repository, error_codes
 from tests.servers import Server
 
 SYNC, RENAME, MAKE, WRITE = "fsync,fdatasync", "rename,renameat,renameat2", "mkdir,mkdirat", "write,pwrite64,writev"
-KINDS = [(SYNC, "EIO"), (SYNC, "ENOSPC"), (RENAME, "EIO"), (RENAME, "ENOSPC"), (MAKE, "ENOSPC")]
+KINDS = [(SYNC, "EIO"), (SYNC, "ENOSPC"), (RENAME, "EIO"), (MAKE, "ENOSPC")]
 
 
 @pytest.mark.parametrize("build", [Commit, PutManifest])

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from entrepot.testing.images import SampleBlob, image
+from tests.crash.blob_operations import Commit, StartUpload
 from tests.crash.disk import MEGABYTE, SmallDisk
 from tests.crash.layout_check import check, leftovers
-from tests.crash.operations import Commit, Operation, PutManifest, StartUpload, check_blob, check_manifest
+from tests.crash.manifest_operations import PutManifest
+from tests.crash.operations import Operation
+from tests.crash.seen import check_blob, check_manifest
 from tests.programs import need
 from tests.repositories import Repository, error_codes
 from tests.servers import Server

@@ -8,11 +8,17 @@ import httpx
 import pytest
 
 from entrepot.testing.images import SampleBlob, image
+from tests.crash.blob_operations import HALF, Cancel, Chunk, Commit, DeleteBlob, Mount, StartUpload
 from tests.crash.conftest import StartTraced
 from tests.crash.killing import is_killed_after
-from tests.crash.operations import HALF, OPERATIONS, Operation, check_blob, check_manifest
+from tests.crash.manifest_operations import DeleteManifest, DeleteTag, MoveTag, PutManifest
+from tests.crash.operations import Operation
+from tests.crash.seen import check_blob, check_manifest
 from tests.repositories import Repository
 from tests.servers import Server
+
+BLOBS: list[type[Operation]] = [StartUpload, Chunk, Commit, Cancel, Mount, DeleteBlob]
+MANIFESTS: list[type[Operation]] = [PutManifest, MoveTag, DeleteTag, DeleteManifest]
 
 
 class FillBlob(Operation):
@@ -57,7 +63,7 @@ class FillManifest(FillBlob):
         check_manifest(self.repository, self.manifest.digest, [self.manifest])
 
 
-@pytest.mark.parametrize("build", OPERATIONS)
+@pytest.mark.parametrize("build", [*BLOBS, *MANIFESTS])
 def test_a_request_survives_a_kill_after_any_change(start_traced: StartTraced, build: type[Operation]) -> None:
     """After each kill the files are sound, the state is a legal one, and a second try ends as the first should have."""
     server = start_traced()

@@ -10,7 +10,7 @@ import pytest
 
 from entrepot.testing.images import SampleBlob, SampleManifest, image
 from tests.crash.layout_check import check
-from tests.crash.operations import check_blob, check_manifest
+from tests.crash.seen import check_blob, check_manifest
 from tests.repositories import Repository, fresh_name
 from tests.servers import Server
 

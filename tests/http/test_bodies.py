@@ -64,13 +64,12 @@ REFUSED = {
     "404": (f"/v2/a/blobs/uploads/{'0' * 8}-0000-4000-8000-{'0' * 12}?_state=x", "PATCH", ("Content-Length: 5",), 404),
     "no route": ("/nowhere", "PUT", ("Content-Length: 5",), 404),
     "413": ("/v2/a/manifests/b", "PUT", (MANIFEST, "Content-Length: 5000000"), 413),
-    "413 chunked": ("/v2/a/manifests/A..b", "PUT", (MANIFEST, "Transfer-Encoding: chunked"), 0),
     "415": ("/v2/a/manifests/b", "PUT", (MANIFEST, "Content-Length: 5", "Content-Encoding: gzip"), 415),
     "400": ("/v2/A/manifests/b", "PUT", (MANIFEST, "Content-Length: 5"), 400),
 }
 
 
-@pytest.mark.parametrize("case", [case for case, (*_, status) in REFUSED.items() if status])
+@pytest.mark.parametrize("case", REFUSED)
 def test_expectation_of_a_refused_request(port: int, case: str) -> None:
     """F-017: who waits for `100 Continue` gets the refusal instead, need not send the body, and is left."""
     path, method, lines, status = REFUSED[case]
@@ -119,7 +118,7 @@ def test_coded_content(port: int, target: str, coding: str) -> None:
     answer = exchange(port, request(path, *lines, method=method, body=body))[0]
 
     assert answer.status == 415
-    assert answer.codes == ["UNSUPPORTED"] or answer.codes == ["MANIFEST_INVALID"]
+    assert answer.codes == ["UNSUPPORTED"]
 
 
 def test_identity_is_no_coding(port: int) -> None:

@@ -43,7 +43,7 @@ class Wire:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(ANSWER_LIMIT)
         self.socket.connect(("127.0.0.1", port))
-        self._buffer = b""
+        self._buffer = bytearray()
 
     def __enter__(self) -> Self:
         return self
@@ -80,14 +80,12 @@ class Wire:
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if not self._fill():
                 return None
-        head, self._buffer = self._buffer[:end].decode("latin-1"), self._buffer[end + 4 :]
-        status, headers = _parse_head(head)
+        status, headers = _parse_head(self._take(end + 4)[:-4].decode("latin-1"))
         without_body = method == "HEAD" or status in (204, 304) or status < 200
         length = 0 if without_body else int(headers.get("content-length", "0"))
         while len(self._buffer) < length and self._fill():
             pass
-        body, self._buffer = self._buffer[:length], self._buffer[length:]
-        return Answer(status, headers, body)
+        return Answer(status, headers, self._take(length))
 
     def answers(self, *methods: str) -> list[Answer]:
         """All answers, to requests with these methods, GET after the last of them, until the connection is closed."""
@@ -99,8 +97,13 @@ class Wire:
                 return found
             found.append(answer)
 
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
     def _fill(self) -> bool:
-        received = self.receive()
+        received = self.receive(1 << 20)
         self._buffer += received
         return bool(received)
 

@@ -5,13 +5,8 @@ import pytest
 from entrepot.testing.images import image, layer
 from tests.crash.layout_check import check
 from tests.interchange.contents import Pushed, compare, push
-from tests.interchange.volume import BOTH, ServerName, Volume
+from tests.interchange.volume import BOTH, ServerName, Volume, other
 from tests.repositories import Repository
-
-
-def other(server: ServerName) -> ServerName:
-    """The second of the two."""
-    return "entrepot" if server == "docker-registry" else "docker-registry"
 
 
 @pytest.mark.parametrize("first", BOTH)

@@ -7,13 +7,8 @@ import pytest
 
 from entrepot.testing.images import SampleBlob, random_blob
 from tests.interchange.contents import compare_blob
-from tests.interchange.volume import BOTH, ServerName, Volume
+from tests.interchange.volume import BOTH, ServerName, Volume, other
 from tests.repositories import Repository, with_query
-
-
-def other(server: ServerName) -> ServerName:
-    """The second of the two."""
-    return "entrepot" if server == "docker-registry" else "docker-registry"
 
 
 def path_of(answer: httpx.Response) -> str:

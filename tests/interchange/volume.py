@@ -16,6 +16,11 @@ ServerName = Literal["entrepot", "docker-registry"]
 BOTH: list[ServerName] = ["entrepot", "docker-registry"]
 
 
+def other(server: ServerName) -> ServerName:
+    """The second of the two."""
+    return "entrepot" if server == "docker-registry" else "docker-registry"
+
+
 class Volume:
     """A data directory below `directory`; `open` serves it by one of the two until the block ends."""
 

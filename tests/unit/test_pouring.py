@@ -115,6 +115,22 @@ async def test_small_chunks_are_handed_on_together() -> None:
     assert [len(batch) for batch in sink.batches] == [4, 4, 2]
 
 
+async def test_what_comes_slowly_is_not_gathered_for_long() -> None:
+    """Whoever follows the file gets it as it arrives, not a batch at a time."""
+    sink = Sink()
+
+    async def slow() -> AsyncIterator[bytes]:
+        for number in range(5):
+            yield bytes([number])
+            await asyncio.sleep(0.03)
+
+    await pour(slow(), sink.write, None, patience=0.02)
+
+    # The first chunk begins the clock, and the machine may be slower than the source.
+    assert len(sink.batches) >= 2
+    assert sink.content == bytes(range(5))
+
+
 async def test_a_slow_writer_holds_up_the_source() -> None:
     """While one batch is written one more is gathered, and no third one is taken from the source."""
     source, sink = Source([b"x" * QUARTER] * 40), Sink(turns=0)

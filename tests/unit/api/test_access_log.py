@@ -156,31 +156,49 @@ async def test_several_processes_may_share_the_log() -> None:
     """Each write is whole lines of at most PIPE_BUF bytes, which a pipe never mixes with those of others."""
     # Keeps the writes apart, where a pipe would not show them.
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    log = AccessLog(ours.fileno())
-    for number in range(100):
-        log.record(request("GET", f"/v2/{'x' * (number * 7 % 3000)}"), NOT_FOUND)
-    log.flush()
-    ours.close()
+    with ours, theirs:
+        log = AccessLog(ours.fileno())
+        for number in range(20):
+            log.record(request("GET", f"/v2/{'x' * (number * 170 % 3000)}"), NOT_FOUND)
+        log.flush()
+        ours.close()
 
-    count = 0
-    while written := theirs.recv(1 << 20):
-        assert len(written) <= 4096
-        assert written.endswith(b"\n")
-        count += written.count(b"\n")
-    assert count == 100
-    theirs.close()
+        count = 0
+        while written := theirs.recv(1 << 20):
+            assert len(written) <= 4096
+            assert written.endswith(b"\n")
+            count += written.count(b"\n")
+        assert count == 20
+
+
+async def test_a_slow_reader_gets_every_line(pipe: tuple[int, int]) -> None:
+    """More than a pipe holds waits until there is room, in order, and meanwhile nobody waits for it."""
+    reader, writer = pipe
+    log = AccessLog(writer)
+    for number in range(3000):
+        log.record(request("GET", f"/v2/{number}", {"User-Agent": "x" * 200}), NOT_FOUND)
+
+    lines: list[str] = []
+    while len(lines) < 3000:
+        await asyncio.sleep(0.01)
+        lines += read(reader)
+
+    assert [line.split()[6] for line in lines] == [f"/v2/{number}" for number in range(3000)]
 
 
 async def test_a_reader_that_stands_still_holds_up_nobody(pipe: tuple[int, int]) -> None:
-    """Lines that nobody takes are dropped; when it reads again, whole lines follow."""
+    """What is too much is dropped; when it reads again, whole lines follow, the first and then the new ones."""
     reader, writer = pipe
     log = AccessLog(writer)
-    for _ in range(30):
-        for number in range(100):
-            log.record(request("GET", f"/v2/{number}", {"User-Agent": "x" * 200}), NOT_FOUND)
-        log.flush()
+    for number in range(50):
+        for _ in range(100):
+            log.record(request("GET", f"/v2/{number}", {"User-Agent": "x" * 500}), NOT_FOUND)
+        await asyncio.sleep(0)
+    log.flush()
 
-    assert all(COMBINED.fullmatch(line) for line in read(reader))
+    kept = read(reader)
+    assert all(COMBINED.fullmatch(line) for line in kept)
+    assert 0 < len(kept) < 5000
     log.record(request("GET", "/v2/after"), NOT_FOUND)
     log.flush()
     assert ["/v2/after" in line for line in read(reader)] == [True]

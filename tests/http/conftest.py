@@ -1,0 +1,28 @@
+"""Servers whose limits in time are near, so that tests can meet them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Server, merge
+
+IMPATIENT = Path(__file__).with_name("impatient.py")
+
+HEADERS, BODY, READER = 2.0, 2.0, 2.0
+"""Seconds that an impatient server waits; nothing here depends on how much longer it takes."""
+
+
+def impatient(directory: Path, settings: dict[str, object]) -> Server:
+    """A server that is not started yet."""
+    patience = [str(seconds) for seconds in (HEADERS, BODY, READER, 0.0)]
+    prefix = (sys.executable, str(IMPATIENT), *patience)
+    return Server(directory, merge({"log": {"accesslog": {"disabled": True}}}, settings), prefix=prefix)
+
+
+@pytest.fixture(scope="module")
+def impatient_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A registry on files that waits for nobody long."""
+    with impatient(tmp_path_factory.mktemp("impatient"), {}) as server:
+        yield server

@@ -1,0 +1,37 @@
+"""What the kernel knows of a server's processes: which they are, what they hold open, use and have used."""
+
+import os
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def workers(supervisor: int) -> list[int]:
+    """The ids of the worker processes, oldest first."""
+    return [int(word) for word in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()]
+
+
+def open_files(supervisor: int) -> int:
+    """Open files of all workers together."""
+    return sum(len(os.listdir(f"/proc/{worker}/fd")) for worker in workers(supervisor))
+
+
+def memory(supervisor: int) -> int:
+    """Bytes of memory of all processes together, shared pages counted once (PSS)."""
+    return sum(_proportional(process) for process in (supervisor, *workers(supervisor)))
+
+
+def cpu_seconds(supervisor: int) -> float:
+    """Seconds that all workers have computed so far, together."""
+    return sum(_ticks(worker) for worker in workers(supervisor)) / TICKS
+
+
+def _proportional(process: int) -> int:
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    [line] = [line for line in lines if line.startswith("Pss:")]
+    return int(line.split()[1]) * 1024
+
+
+def _ticks(process: int) -> int:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])

@@ -1,0 +1,125 @@
+"""A misbehaving upstream on real sockets, and workers of a mirror that share nothing but a data directory."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from entrepot.content import Blob, Select
+from entrepot.driver import Driver
+from entrepot.drivers.filesystem import FilesystemDriver
+from entrepot.mirror.caching import CachingRegistry
+from entrepot.oci.digest import Digest
+from entrepot.oci.names import RepositoryName, Tag
+from entrepot.storage.cache import LocalCache
+from entrepot.storage.local import LocalRegistry
+from entrepot.storage.validation import Rules
+from entrepot.testing.registry_contents import read_body
+from entrepot.testing.upstreams import TestUpstream
+from entrepot.upstream.base import CredentialSource
+from entrepot.upstream.client import Limits, OciUpstream
+
+SHARED_MEMORY = Path("/dev/shm")
+NAME = RepositoryName.parse("library/app")
+
+
+class Worker:
+    """One worker of a mirror: what it has cached is in `root`, where other workers find it."""
+
+    def __init__(self, root: Path, url: str, credentials: CredentialSource | None = None) -> None:
+        self.files = FilesystemDriver(str(root))
+        self.use(self.files)
+        self.upstream = OciUpstream(url, credentials, limits=Limits(connect=5.0, idle=5.0, metadata=5.0))
+
+    def use(self, driver: Driver) -> None:
+        """Keep the content on this driver, whose files must be those of `files`."""
+        self.local = LocalRegistry(driver, self.files, Rules())
+        self._registry: CachingRegistry | None = None
+
+    @property
+    def registry(self) -> CachingRegistry:
+        """What it serves."""
+        if self._registry is None:
+            self._registry = CachingRegistry(LocalCache(self.local, self.files), self.upstream)
+        return self._registry
+
+    async def blob(self, digest: Digest, name: RepositoryName = NAME, select: Select | None = None) -> bytes:
+        """What a client gets; less than was promised where the connection is cut."""
+        return await read_body((await self.open(digest, name, select)).body)
+
+    async def open(self, digest: Digest, name: RepositoryName = NAME, select: Select | None = None) -> Blob:
+        """The answer to a client that asks for a blob."""
+        return await self.registry.reader(name).open_blob(digest, select)
+
+    async def pull(self, tag: str, name: RepositoryName = NAME) -> bytes:
+        """The manifest that a client gets for a tag."""
+        repository = self.registry.reader(name)
+        return (await repository.manifest(await repository.resolve(Tag.parse(tag)))).content
+
+    async def settled(self) -> None:
+        """Return when no fill is under way any more."""
+        while tasks := list(self.registry.fills._tasks):
+            await asyncio.wait(tasks)
+
+    async def die(self) -> None:
+        """End as by kill -9: what is open is closed, and nobody is told."""
+        for task in (tasks := list(self.registry.fills._tasks)):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """End everything."""
+        await self.die()
+        await self.upstream.close()
+        self.files.close()
+
+
+Start = Callable[..., Worker]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """The data directory, in memory where that can be had."""
+    if not os.access(SHARED_MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    path = Path(tempfile.mkdtemp(dir=SHARED_MEMORY))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[TestUpstream]:
+    """An upstream that wants no credentials."""
+    async with TestUpstream() as running:
+        yield running
+
+
+@pytest.fixture
+async def start(root: Path, upstream: TestUpstream) -> AsyncIterator[Start]:
+    """Start workers; on the one data directory, of the one upstream, unless told otherwise."""
+    workers: list[Worker] = []
+
+    def begin(url: str | None = None, credentials: CredentialSource | None = None) -> Worker:
+        workers.append(Worker(root, url or upstream.url, credentials))
+        return workers[-1]
+
+    yield begin
+    for worker in workers:
+        await worker.close()
+
+
+@pytest.fixture
+def worker(start: Start) -> Worker:
+    """The only worker."""
+    return start()
+
+
+def leftovers(root: Path) -> list[str]:
+    """Files that are no blob and no link: spools and their records, temporary files."""
+    names = ("data", "link")
+    return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and path.name not in names]
