@@ -1,6 +1,5 @@
 """`entrepot serve` as a child process, each with a configuration and a data directory of its own."""
 
-import http.client
 import secrets
 import socket
 import ssl
@@ -94,24 +93,23 @@ class Server:
 
     def answers(self) -> bool:
         """Tell whether `/v2/` is answered now, whatever the answer is."""
-        if not self._accepts():
-            return False
-        with self.client() as client:
+        request = f"GET {self.base_path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        # By hand: httpx leaks a unix socket that it cannot connect.
+        with socket.socket(socket.AF_UNIX if self.socket_path else socket.AF_INET) as plain:
+            plain.settimeout(ANSWER_LIMIT)
             try:
-                client.get(self.base_path)
-            except httpx.TransportError:
+                plain.connect(self.socket_path or ("127.0.0.1", self.port))
+                with unverified().wrap_socket(plain) if self.url.startswith("https:") else plain as connection:
+                    connection.sendall(request)
+                    return connection.recv(64).startswith(b"HTTP/1.1 ")
+            except OSError:
                 return False
-        return True
 
     def client(self, **options: Any) -> httpx.Client:
         """Return a client, which trusts any certificate and follows no redirect; the caller closes it."""
         if self.socket_path is not None:
             options["transport"] = httpx.HTTPTransport(uds=self.socket_path)
         return httpx.Client(base_url=self.url, timeout=ANSWER_LIMIT, trust_env=False, verify=unverified(), **options)
-
-    def connect(self) -> http.client.HTTPConnection:
-        """Return a connection for requests that no well-behaved client makes; the caller closes it."""
-        return http.client.HTTPConnection(self.address, timeout=ANSWER_LIMIT)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -121,11 +119,6 @@ class Server:
     ) -> None:
         if self._process is not None:
             self.stop()
-
-    def _accepts(self) -> bool:
-        # Asked first because httpx leaks a unix socket that it cannot connect.
-        with socket.socket(socket.AF_UNIX if self.socket_path else socket.AF_INET) as probe:
-            return probe.connect_ex(self.socket_path or ("127.0.0.1", self.port)) == 0
 
     def _running(self) -> Process:
         if self._process is None:

@@ -7,8 +7,9 @@ where the upstream does not answer. Must not know files or HTTP.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
@@ -33,7 +34,7 @@ from entrepot.oci.manifest import parse
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Cache, Page, Repository
 from entrepot.telemetry import get_logger
-from entrepot.upstream.base import Upstream
+from entrepot.upstream.base import Download, Upstream
 from entrepot.wire.ranges import Span
 
 log = get_logger(__name__)
@@ -132,13 +133,20 @@ class CachingRepository:
                 await self._confirm(digest)
                 await self._registry.cache.link_blob(self._name, digest)
                 continue
-            open_upstream = partial(self._registry.upstream.blob, self._name, digest)
-            fill = self._registry.fills.join(self._name, digest, open_upstream)
+            fill = self._registry.fills.join(self._name, digest, partial(self._download, digest))
             if fill is not None:
                 with suppress(Again):
                     return await self._followed(fill, digest, select)
             await asyncio.sleep(_MEETING_PAUSE)
         raise UpstreamFailed("the blob comes and goes")
+
+    @asynccontextmanager
+    async def _download(self, digest: Digest) -> AsyncIterator[Download]:
+        upstream = self._registry.upstream
+        async with upstream.blob(self._name, digest) as download:
+            # What has no bound could fill the disk.
+            size = await upstream.stat_blob(self._name, digest) if download.size is None else download.size
+            yield replace(download, size=size)
 
     async def _followed(self, fill: Fill, digest: Digest, select: Select | None) -> Blob:
         try:

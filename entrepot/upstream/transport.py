@@ -6,10 +6,11 @@ Knows neither registries nor credentials: what is asked, and what an answer mean
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from pyreqwest.bytes import Bytes
 from pyreqwest.client import Client, ClientBuilder
@@ -30,6 +31,8 @@ _CONNECTING = "client error (Connect)"
 
 # The HTTP client counts a reader's pauses as the upstream's, so that its own limit must be a wide one.
 _PAUSES = 10
+
+_T = TypeVar("_T")
 
 _log = get_logger(__name__)
 
@@ -75,7 +78,7 @@ class Reply:
     async def _next_chunk(self) -> Bytes | None:
         try:
             async with asyncio.timeout(self._idle):
-                return await self._response.body_reader.read_chunk()
+                return await cancellable(self._response.body_reader.read_chunk())
         except PyreqwestError as error:
             reason = _reason(error)
         except TimeoutError:
@@ -99,7 +102,7 @@ class Reply:
         if self.length is not None and self.length <= _DRAIN_LIMIT:
             with suppress(PyreqwestError, TimeoutError):
                 async with asyncio.timeout(_DRAIN_PATIENCE):
-                    while await self._response.body_reader.read_chunk() is not None:
+                    while await cancellable(self._response.body_reader.read_chunk()) is not None:
                         pass
 
 
@@ -157,7 +160,12 @@ class Transport:
 
     async def _attempt(self, request: Request) -> tuple[StreamRequest, Response]:
         stream = self._build(request)
-        return stream, await stream.__aenter__()
+        try:
+            return stream, await cancellable(stream.__aenter__())
+        except asyncio.CancelledError:
+            with suppress(RuntimeError):  # there is no answer to end
+                await stream.__aexit__(None, None, None)
+            raise
 
     def _build(self, request: Request) -> StreamRequest:
         if self._client is None:
@@ -169,6 +177,23 @@ class Transport:
             builder = builder.header("Authorization", request.authorization, is_sensitive=True)
         # With any other limit the client would hold the head back until so many bytes of the body have come.
         return builder.streamed_read_buffer_limit(0).build_streamed()
+
+
+async def cancellable(answer: Awaitable[_T]) -> _T:
+    """What `answer` gives; CancelledError where the task was cancelled meanwhile, whatever came of `answer`.
+
+    When a cancellation meets an answer that has just come, the HTTP client may give the answer and forget the
+    cancellation. Every wait for it goes through here, or deadlines and cancellations would be lost at random.
+    """
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("only a task can be cancelled")
+    before = task.cancelling()
+    try:
+        return await answer
+    finally:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 @asynccontextmanager

@@ -1,12 +1,12 @@
 """What is there beside repositories: the version check, the page for load balancers, unknown paths, the access log."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import Serve
 from tests.repositories import Repository
-from tests.servers import Server
+from tests.servers import IN_MEMORY, Server, merge
 
 VERSION = "registry/2.0"
 
@@ -86,25 +86,35 @@ def test_every_answer_tells_the_version(repository: Repository, path: str, metho
     assert answer.headers["Docker-Distribution-Api-Version"] == VERSION
 
 
-def test_requests_are_logged_in_combined_format(filesystem_server: Server) -> None:
-    """GET and HEAD leave a line of the combined format each."""
-    with filesystem_server.client(headers={"User-Agent": "combined/1.0"}) as client:
-        repository = Repository(client)
-        repository.get("manifests/latest")
-        repository.head("manifests/latest", headers={"Referer": "http://example.com/"})
+def test_requests_are_logged_in_combined_format(tmp_path: Path) -> None:
+    """GET and HEAD leave a line of the combined format each, at the latest when the server ends."""
+    with Server(tmp_path, IN_MEMORY) as server, server.client(headers={"User-Agent": "combined/1.0"}) as client:
+        client.get("/v2/t/x/manifests/latest")
+        client.head("/v2/t/x/manifests/latest", headers={"Referer": "http://example.com/"})
 
-    path = re.escape(repository.url("manifests/latest"))
     when = r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]"
-    printed = filesystem_server.output()
+    printed = (tmp_path / "log").read_text()
     for method, referer in (("GET", ""), ("HEAD", "http://example.com/")):
-        line = rf'127\.0\.0\.1 - - {when} "{method} {path} HTTP/1\.1" 404 \d+ "{referer}" "combined/1\.0"'
-        assert re.search(line, printed)
+        request = f"{method} /v2/t/x/manifests/latest"
+        line = rf'^127\.0\.0\.1 - - {when} "{request} HTTP/1\.1" 404 \d+ "{referer}" "combined/1\.0"$'
+        assert re.search(line, printed, re.MULTILINE), printed
 
 
-def test_access_log_is_switched_off(serve: Serve) -> None:
+def test_access_log_is_switched_off(tmp_path: Path) -> None:
     """With `log.accesslog.disabled` no request leaves a line."""
-    server = serve({"log": {"accesslog": {"disabled": True}}})
-    with server.client(headers={"User-Agent": "unlogged/1.0"}) as client:
+    settings = merge(IN_MEMORY, {"log": {"accesslog": {"disabled": True}}})
+    with Server(tmp_path, settings) as server, server.client(headers={"User-Agent": "unlogged/1.0"}) as client:
         client.get("/v2/")
 
-    assert "unlogged/1.0" not in server.output()
+    assert "unlogged/1.0" not in (tmp_path / "log").read_text()
+
+
+def test_log_lines_cannot_be_forged(tmp_path: Path) -> None:
+    """R33: quotes and control characters from a client do not end a field or a line of the access log."""
+    with Server(tmp_path, IN_MEMORY) as server, server.client() as client:
+        client.get("/v2/t/x/tags/list?n=%0A%22", headers={"User-Agent": 'a" 200 0 "-" "\\', "Referer": 'x"\ty'})
+
+    [line] = [text for text in (tmp_path / "log").read_text().splitlines() if "/v2/t/x/tags/list" in text]
+    assert re.fullmatch(
+        r'127\.0\.0\.1 - - \[[^]]+\] "GET [^" ]+ HTTP/1\.1" 400 \d+ "(\\.|[^"\\])*" "(\\.|[^"\\])*"', line
+    )

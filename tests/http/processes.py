@@ -11,9 +11,13 @@ def workers(supervisor: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()]
 
 
-def open_files(supervisor: int) -> int:
-    """Open files of all workers together."""
-    return sum(len(os.listdir(f"/proc/{worker}/fd")) for worker in workers(supervisor))
+def open_files(supervisor: int, below: Path | None = None) -> int:
+    """Open files of all workers together, pipes and sockets included; or only those below a directory."""
+    found = 0
+    for worker in workers(supervisor):
+        with os.scandir(f"/proc/{worker}/fd") as descriptors:
+            found += sum(below is None or _target(entry.path).startswith(f"{below}/") for entry in descriptors)
+    return found
 
 
 def memory(supervisor: int) -> int:
@@ -24,6 +28,13 @@ def memory(supervisor: int) -> int:
 def cpu_seconds(supervisor: int) -> float:
     """Seconds that all workers have computed so far, together."""
     return sum(_ticks(worker) for worker in workers(supervisor)) / TICKS
+
+
+def _target(descriptor: str) -> str:
+    try:
+        return os.readlink(descriptor)
+    except FileNotFoundError:
+        return ""
 
 
 def _proportional(process: int) -> int:

@@ -203,8 +203,8 @@ async def test_a_range_that_can_not_be_served_stops_nothing(upstream: TestUpstre
     assert upstream.count("GET") == 1
 
 
-async def test_an_upstream_that_does_not_tell_the_size_is_waited_for(upstream: TestUpstream, worker: Worker) -> None:
-    """Then there is nothing to promise before all is there."""
+async def test_an_upstream_that_does_not_tell_the_size_is_asked_for_it(upstream: TestUpstream, worker: Worker) -> None:
+    """One that sends chunks tells it to a HEAD, or in a range."""
     content = os.urandom(2 * MIB)
     digest = upstream.add_blob(NAME, content)
     upstream.misbehave(chunked(), path="/blobs/")

@@ -1,6 +1,5 @@
 """What becomes of a blob that breaks off, stalls, or comes from elsewhere than asked."""
 
-import asyncio
 import os
 
 import pytest
@@ -154,23 +153,6 @@ async def test_leaving_ends_the_download(upstream: TestUpstream, connect: Connec
     assert len(await read_blob(client, digest)) == size
     assert upstream.origin.connections == 2
     assert upstream.bytes_sent() < 2 * size
-
-
-async def test_cancelling_ends_the_download(upstream: TestUpstream, connect: Connect) -> None:
-    """A download that waits for bytes can be cancelled; the next one is not given its bytes (redis-py, 2023)."""
-    gate = Gate()
-    first, second = upstream.add_blob(NAME, b"first" * 1000), upstream.add_blob(NAME, b"second" * 1000)
-    upstream.misbehave(held(100, gate), path=first)
-    client = connect()
-    waiting = asyncio.ensure_future(read_blob(client, first))
-    await gate.reached()
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-
-    assert await read_blob(client, second) == b"second" * 1000
-    gate.open()
-    assert await read_blob(client, second) == b"second" * 1000
 
 
 async def test_errors_of_the_reader_pass_through(upstream: TestUpstream, connect: Connect) -> None:
