@@ -77,6 +77,9 @@ class Driver(Protocol):
     async def stat(self, path: str) -> Entry:
         """What is there now."""
 
+    async def present(self, paths: Sequence[str]) -> Sequence[bool]:
+        """For each path whether a plain file is there; for many of them cheaper than `stat`."""
+
     async def list(self, path: str, after: str = "", limit: int | None = None) -> Sequence[str]:
         """The names of the direct children greater than `after`, sorted by code point, `limit` at most.
 
@@ -96,6 +99,17 @@ class Driver(Protocol):
         """Hold the file at `path` alone, among all processes that share the store.
 
         Raises Locked at once where somebody holds it, PathNotFound where the file does not exist.
+        """
+
+
+@runtime_checkable
+class Resident(Protocol):
+    """Ability of drivers that keep small files in memory."""
+
+    def at_once(self, path: str) -> bytes | None:
+        """The whole of a small file, as it is in the store now, if memory holds it; None: `get` it.
+
+        May be called in any thread.
         """
 
 

@@ -121,6 +121,16 @@ class Registry(Protocol):
         """Names of repositories greater than `after`, compared segment by segment as Distribution sorts them."""
 
 
+class Hits(Protocol):
+    """What a registry can answer without waiting; None where it cannot. May be called in any thread."""
+
+    def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Manifest | None:
+        """As a repository's `manifest`, after `resolve` where it is a tag."""
+
+    def blob(self, name: RepositoryName, digest: Digest) -> bytes | None:
+        """The whole of a small blob that the repository may read."""
+
+
 class Cache(Protocol):
     """What a pull-through cache needs of the registry that keeps its content; never reachable by clients."""
 

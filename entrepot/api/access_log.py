@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from entrepot.api.message import Request, Response
 
 _PIECE = 4096  # PIPE_BUF: what several processes may write to one pipe without mixing their lines
-_MOST = 1024 * 1024  # characters that wait for a slow reader; what comes then is dropped
+_MOST = 8192  # lines that wait for a slow reader; what comes then is dropped
 
 # Seconds.
 _PAUSE = 0.2
@@ -35,26 +35,30 @@ class AccessLog:
         self._descriptor = descriptor
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
+        # Two threads append; only the event loop's takes away. A list's own methods are atomic.
         self._lines: list[str] = []
-        self._size = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._second = 0
         self._stamp = ""
 
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Name the event loop that writes, so that other threads may record."""
+        self._loop = loop
+
     def record(self, request: Request, response: Response) -> None:
-        """To be called in the event loop, once a request."""
-        if self._size > _MOST:
+        """To be called once a request: in the event loop, or in any thread after `begin`."""
+        if len(self._lines) >= _MOST:
             return
-        if not self._lines:
-            asyncio.get_running_loop().call_later(_PAUSE, self._tick)
-        line = self._format(request, response)
-        self._lines.append(line)
-        self._size += len(line)
+        is_first = not self._lines
+        self._lines.append(self._format(request, response))
+        if is_first:
+            loop = self._loop or asyncio.get_running_loop()
+            loop.call_soon_threadsafe(loop.call_later, _PAUSE, self._tick)
 
     def flush(self) -> None:
         """Write what was gathered; called at the end. Who reads gets a moment to take it, then it is dropped."""
         self._write(_LAST_PATIENCE)
         self._lines.clear()
-        self._size = 0
 
     def _tick(self) -> None:
         self._write(0)
@@ -67,7 +71,6 @@ class AccessLog:
             if not self._put(piece, patience):
                 break
             written += count
-            self._size -= len(piece)
         del self._lines[:written]
 
     def _put(self, piece: str, patience: float) -> bool:

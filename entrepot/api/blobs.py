@@ -30,16 +30,16 @@ class BlobHandlers:
             blob = await repository.open_blob(digest, partial(_select, wanted, digest))
         size = blob.descriptor.size
         if blob.span is None:
-            return Response(200, [*_headers(digest), ("content-length", str(size))], blob.body)
+            return Response(200, [*blob_headers(digest), ("content-length", str(size))], blob.body)
         part = [("content-length", str(len(blob.span))), ("content-range", format_content_range(blob.span, size))]
-        return Response(206, [*_headers(digest), *part], blob.body)
+        return Response(206, [*blob_headers(digest), *part], blob.body)
 
     async def head(self, request: Request, target: Target) -> Response:
         digest = Digest.parse(target.argument)
         descriptor = await self._registry.reader(target.name).stat_blob(digest)
         if is_match(request.headers.get("if-none-match"), digest):
             return not_modified(digest)
-        return Response(200, [*_headers(digest), ("content-length", str(descriptor.size))])
+        return Response(200, [*blob_headers(digest), ("content-length", str(descriptor.size))])
 
     async def delete(self, request: Request, target: Target) -> Response:
         await self._registry.writer(target.name).delete_blob(Digest.parse(target.argument))
@@ -50,11 +50,12 @@ def _select(wanted: str, digest: Digest, size: int) -> Span | None:
     try:
         return parse_range(wanted, size)
     except Unsatisfiable:
-        raise RangeInvalid(headers=[*_headers(digest)[1:], ("content-range", f"bytes */{size}")]) from None
+        raise RangeInvalid(headers=[*blob_headers(digest)[1:], ("content-range", f"bytes */{size}")]) from None
 
 
 @lru_cache(maxsize=4096)
-def _headers(digest: Digest) -> tuple[Header, ...]:
+def blob_headers(digest: Digest) -> tuple[Header, ...]:
+    """What every answer with this content says of it."""
     return (
         ("content-type", "application/octet-stream"),
         ("docker-content-digest", digest),

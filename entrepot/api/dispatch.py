@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from entrepot.api.hits import HitHandlers
 from entrepot.api.listings import JSON
 from entrepot.api.message import Header, Request, Response, content_response, empty_response
 from entrepot.api.routes import Action, Endpoint, Routes, Target, match
@@ -22,6 +23,7 @@ from entrepot.telemetry import get_logger
 log = get_logger(__name__)
 
 _LONGEST_URL = 8192
+_READING = ("GET", "HEAD")
 _API_VERSION: Header = ("docker-distribution-api-version", "registry/2.0")
 
 
@@ -37,12 +39,34 @@ class Dispatcher:
     """
 
     def __init__(
-        self, routes: Routes, allowed: Collection[Action], prefix: str = "", headers: Sequence[Header] = ()
+        self,
+        routes: Routes,
+        allowed: Collection[Action],
+        prefix: str = "",
+        headers: Sequence[Header] = (),
+        hits: HitHandlers | None = None,
     ) -> None:
         self._routes = routes
+        self._hits = hits if Action.PULL in allowed else None
         self._allowed = frozenset(allowed)
         self._prefix = prefix
         self._common: tuple[Header, ...] = (_API_VERSION, *headers)
+
+    def at_once(self, request: Request) -> Response | None:
+        """The answer, where nothing has to be waited for; None: ask `answer`. May be called in any thread."""
+        path = request.path
+        if self._hits is None or request.method not in _READING or not path.startswith(self._prefix):
+            return None
+        if len(path) + len(request.query) > _LONGEST_URL:
+            return None
+        try:
+            target = match(path[len(self._prefix) :])
+            response = None if target is None else self._hits.answer(request, target)
+        except RegistryError:
+            return None
+        if response is not None:
+            response.headers.extend(self._common)
+        return response
 
     async def answer(self, request: Request) -> Response:
         try:
@@ -80,7 +104,7 @@ class Dispatcher:
         if endpoint is None or endpoint.action not in self._allowed:
             allow = ", ".join(sorted(method for method, one in methods.items() if one.action in self._allowed))
             raise Unsupported(headers=[("allow", allow)])
-        encoding = request.headers.get("content-encoding")
+        encoding = None if request.method in _READING else request.headers.get("content-encoding")
         if encoding is not None and encoding.lower() != "identity":
             raise EncodingUnsupported(f"Content-Encoding {encoding[:32]!r}: send the bytes as they are")
         return endpoint

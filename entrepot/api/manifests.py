@@ -30,7 +30,7 @@ class ManifestHandlers:
         manifest = await repository.manifest(digest)
         if is_match(request.headers.get("if-none-match"), manifest.digest):
             return not_modified(manifest.digest)
-        return content_response(200, manifest.media_type, manifest.content, _headers(manifest.digest))
+        return content_response(200, manifest.media_type, manifest.content, manifest_headers(manifest.digest))
 
     async def put(self, request: Request, target: Target) -> Response:
         reference = parse_reference(target.argument)
@@ -53,7 +53,8 @@ class ManifestHandlers:
 
 
 @lru_cache(maxsize=4096)
-def _headers(digest: Digest) -> tuple[Header, ...]:
+def manifest_headers(digest: Digest) -> tuple[Header, ...]:
+    """What every answer with this content says of it."""
     return ("docker-content-digest", digest), ("etag", f'"{digest}"')
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 from granian._granian import RSGIHTTPProtocol as HTTPProtocol  # granian.rsgi re-exports them, but not for type checkers
@@ -18,7 +18,7 @@ from entrepot.api.access_log import AccessLog
 from entrepot.api.dispatch import Dispatcher
 from entrepot.api.message import Headers, Request, Response, content_response
 from entrepot.api.receiving import BodyBroken, Receiver
-from entrepot.api.sending import send
+from entrepot.api.sending import send, send_at_once
 from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -44,16 +44,34 @@ class RsgiApplication:
         self._close = close
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Nothing to do: all is made before the loop runs."""
+        if self._access_log is not None:
+            self._access_log.begin(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._access_log is not None:
             self._access_log.flush()
         self._close()
 
+    def at_once(self, scope: Scope, protocol: HTTPProtocol) -> bool:
+        """Answer now if nothing has to be waited for, or leave the request alone; in whatever thread the server calls.
+
+        Whatever goes wrong here is left to the ordinary way, which answers and logs it.
+        """
+        try:
+            request = _request(scope, _no_body)
+            response = None if _problem(scope, request) is not None else self._dispatcher.at_once(request)
+        except Exception:
+            log.exception("hit_failed")
+            return False
+        if response is None:
+            return False
+        send_at_once(protocol, request.method, response)
+        self._record(request, response)
+        return True
+
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         receiver = Receiver(protocol, self._patience)
-        request = _request(scope, receiver)
+        request = _request(scope, receiver.receive)
         problem = _problem(scope, request)
         if problem is not None:
             response = _closing(*problem)
@@ -83,14 +101,21 @@ def _closing(status: int, text: str) -> Response:
     return content_response(status, "text/plain", f"{text}\n".encode(), [_CLOSE])
 
 
-def _request(scope: Scope, receiver: Receiver) -> Request:
+async def _no_body(request: Request) -> AsyncIterator[bytes]:
+    """The body of what is answered at once: nobody asks for it."""
+    nothing: tuple[bytes, ...] = ()
+    for chunk in nothing:
+        yield chunk
+
+
+def _request(scope: Scope, receive: Callable[[Request], AsyncIterator[bytes]]) -> Request:
     headers = scope.headers
     request = Request(
         method=scope.method,
         path=scope.path,
         query=scope.query_string,
         headers=cast("Headers", headers),  # its stub leaves out get_all
-        body=lambda: receiver.receive(request),
+        body=lambda: receive(request),
         scheme=scope.scheme,
         authority=headers.get("host") or scope.authority or "",
         client=scope.client,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar, assert_never
 
@@ -20,6 +21,15 @@ Piece = TypeVar("Piece", bytes, Span)
 
 class ShortBody(Exception):
     """A body ended before its promised length; the server closes the connection when the handler raises."""
+
+
+def send_at_once(protocol: HTTPProtocol, method: str, response: Response) -> None:
+    """Send a response whose body is in memory. Where the client has left there is nothing to do."""
+    with suppress(ProtocolClosed):
+        if method != "HEAD" and isinstance(response.body, Bytes):
+            protocol.response_bytes(response.status, response.headers, response.body.content)
+        else:
+            protocol.response_empty(response.status, response.headers)
 
 
 async def send(protocol: HTTPProtocol, method: str, response: Response) -> None:

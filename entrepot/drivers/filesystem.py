@@ -57,6 +57,13 @@ class FilesystemDriver:
         """Where the file of `path` lies. Ask `stat` before sending it: that refuses symlinks."""
         return self._prefix + path
 
+    def at_once(self, path: str) -> bytes | None:
+        try:
+            status = os.lstat(self._prefix + path)
+        except (OSError, ValueError):
+            return None
+        return self._small.find(path, status)
+
     async def get(self, path: str) -> bytes:
         try:
             status = os.lstat(self._prefix + path)
@@ -142,6 +149,12 @@ class FilesystemDriver:
         finally:
             await self._threads.run(file.close)
 
+    async def present(self, paths: Sequence[str]) -> Sequence[bool]:
+        return await self._threads.run(self._present, paths)
+
+    def _present(self, paths: Sequence[str]) -> Sequence[bool]:
+        return [_is_file(self._prefix + path) for path in paths]
+
     async def list(self, path: str, after: str = "", limit: int | None = None) -> Sequence[str]:
         check_listable(path)
         return await self._threads.run(self._list, path, after, limit)
@@ -226,6 +239,13 @@ def _read_whole(descriptor: int, path: str, size: int) -> bytes:
         if left <= 0:
             raise PathInvalid(f"{path}: more than {LARGEST_GET} bytes")
     return b"".join(pieces)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _names(directory: int, after: str) -> Iterator[str]:

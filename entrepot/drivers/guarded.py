@@ -40,6 +40,11 @@ class Guarded:
         check_listable(path)
         return await self._inner.stat(path)
 
+    async def present(self, paths: Sequence[str]) -> Sequence[bool]:
+        for path in paths:
+            check_path(path)
+        return await self._inner.present(paths)
+
     async def list(self, path: str, after: str = "", limit: int | None = None) -> Sequence[str]:
         check_listable(path)
         return await self._inner.list(path, after, limit)

@@ -66,6 +66,9 @@ class MemoryDriver:
             raise PathNotFound(path)
         return Entry(0, 0.0, True)
 
+    async def present(self, paths: Sequence[str]) -> Sequence[bool]:
+        return [path in self._files for path in paths]
+
     async def list(self, path: str, after: str = "", limit: int | None = None) -> Sequence[str]:
         if path != "/" and not self._is_directory(path):
             raise PathNotFound(path)

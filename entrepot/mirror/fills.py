@@ -111,7 +111,7 @@ class Fills:
         await asyncio.to_thread(fill.spool.sync)
         await self._cache.adopt(digest)
         fill.spool.discard_record()
-        await self._link(digest, fill)
+        await self._link(digest, fill, set())
         await self._report(fill, replace(fill.progress, state=KEPT))
         log.info("blob_filled", digest=digest, repository=fill.progress.name, size=fill.progress.written)
 
@@ -136,8 +136,7 @@ class Fills:
             raise UpstreamFailed(f"the upstream sent {actual}")
         await self._report(fill, replace(fill.progress, size=written, state=VERIFIED))
 
-    async def _link(self, digest: Digest, fill: Fill) -> None:
-        linked: set[RepositoryName] = set()
+    async def _link(self, digest: Digest, fill: Fill, linked: set[RepositoryName]) -> None:
         while pending := fill.names - linked:
             for name in pending:
                 await self._cache.link_blob(name, digest)
@@ -155,7 +154,8 @@ class Fills:
             if progress is not None and progress != fill.progress:
                 idle = 0.0
                 if progress.state == KEPT:
-                    await self._link(digest, fill)
+                    # The leader has done so for its own.
+                    await self._link(digest, fill, {RepositoryName(progress.name)})
                 await fill.advance(progress)
                 continue
             idle += _POLL

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 
 from entrepot.api.access_log import AccessLog
 from entrepot.api.dispatch import Dispatcher
+from entrepot.api.hits import HitHandlers
 from entrepot.api.listings import PageLimits
 from entrepot.api.message import Header
 from entrepot.api.routes import Action
@@ -19,15 +20,17 @@ from entrepot.config.http import Http
 from entrepot.config.proxy import Proxy
 from entrepot.config.root import Configuration
 from entrepot.config.storage import Storage
-from entrepot.driver import Driver, LocalPaths
+from entrepot.driver import Driver, LocalPaths, Resident
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.guarded import Guarded
 from entrepot.drivers.memory import MemoryDriver
 from entrepot.mirror.caching import CachingRegistry
-from entrepot.registry import Registry
+from entrepot.mirror.hits import DigestHits
+from entrepot.registry import Hits, Registry
 from entrepot.server.logs import configure_logs
 from entrepot.server.plan import Plan
 from entrepot.storage.cache import LocalCache
+from entrepot.storage.hits import LocalHits
 from entrepot.storage.local import LocalRegistry
 from entrepot.storage.validation import Rules
 from entrepot.upstream.client import OciUpstream
@@ -42,12 +45,16 @@ def assemble(plan: Plan) -> RsgiApplication:
     configuration = plan.configuration
     configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
     driver, close = build_driver(configuration.storage)
-    registry = build_registry(configuration, driver)
+    registry, hits = build_registry(configuration, driver)
     routes = build_routes(
         registry, build_urls(configuration.http), StateSigner(plan.secret), build_limits(configuration)
     )
     dispatcher = Dispatcher(
-        routes, allowed_actions(configuration), configuration.http.prefix, build_headers(configuration.http)
+        routes,
+        allowed_actions(configuration),
+        configuration.http.prefix,
+        build_headers(configuration.http),
+        HitHandlers(hits) if hits is not None else None,
     )
     access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)
     return RsgiApplication(dispatcher, access_log, plan.patience.body, close)
@@ -63,13 +70,16 @@ def build_driver(storage: Storage) -> tuple[Driver, Callable[[], None]]:
     return Guarded(MemoryDriver()), lambda: None
 
 
-def build_registry(configuration: Configuration, driver: Driver) -> Registry:
-    """The local registry, or a mirror that keeps its content in one."""
+def build_registry(configuration: Configuration, driver: Driver) -> tuple[Registry, Hits | None]:
+    """The local registry, or a mirror that keeps its content in one; and what it can answer without waiting."""
     local = driver if isinstance(driver, LocalPaths) else None
-    registry = LocalRegistry(driver, local, build_rules(configuration), remembered_descriptors(configuration.storage))
+    remembered = remembered_descriptors(configuration.storage)
+    registry = LocalRegistry(driver, local, build_rules(configuration), remembered)
+    hits = LocalHits(driver, registry.manifests) if isinstance(driver, Resident) else None
     if local is None or not configuration.proxy.remoteurl:
-        return registry
-    return CachingRegistry(LocalCache(registry, local), build_upstream(configuration.proxy))
+        return registry, hits
+    mirror = CachingRegistry(LocalCache(registry, local), build_upstream(configuration.proxy))
+    return mirror, DigestHits(hits) if hits is not None else None
 
 
 def remembered_descriptors(storage: Storage) -> int:

@@ -24,6 +24,7 @@ from entrepot.server.logs import configure_logs, open_standard_streams
 from entrepot.server.patience import Patience
 from entrepot.server.plan import Plan
 from entrepot.server.supervisor import Supervisor
+from entrepot.server.worker import run_worker
 from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -69,7 +70,7 @@ def serve(
     gc.collect()
     gc.freeze()
     try:
-        server.serve(target_loader=cast("Loader", partial(assemble, plan)), wrap_loader=False)
+        server.serve(run_worker, target_loader=cast("Loader", partial(assemble, plan)), wrap_loader=False)
     except SystemExit:
         raise StartFailed("its workers end as soon as they are started; the lines above may say why") from None
 

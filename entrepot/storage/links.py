@@ -18,7 +18,7 @@ async def read_link(driver: Driver, path: str) -> Digest:
     A torn or garbled link counts as none: the client pushes again, or the upstream is asked again, and it is healed.
     """
     try:
-        return _parse(await driver.get(path))
+        return parse_link(await driver.get(path))
     except DigestInvalid:
         log.error("link_damaged", path=path)
         raise PathNotFound(path) from None
@@ -37,7 +37,8 @@ async def read_alias(driver: Driver, path: str, digest: Digest) -> Digest:
 
 
 @lru_cache(maxsize=8192)
-def _parse(content: bytes) -> Digest:
+def parse_link(content: bytes) -> Digest:
+    """The digest in a link's content. Raises DigestInvalid."""
     return Digest.parse(content.decode("ascii", "replace"))
 
 

@@ -44,6 +44,10 @@ class Manifests:
             return known
         return await self._verified(name, digest, content)
 
+    def known(self, digest: Digest) -> Manifest | None:
+        """What was read before, whether or not it is still in the store; in any thread."""
+        return self._parsed.peek(digest)
+
     async def has(self, name: RepositoryName, digest: Digest) -> bool:
         """Whether the repository holds it."""
         try:

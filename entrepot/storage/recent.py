@@ -25,6 +25,10 @@ class Recent(Generic[K, V]):
             self._entries[key] = value
         return value
 
+    def peek(self, key: K) -> V | None:
+        """The entry, without a change of the order; the only method for other threads than the owner's."""
+        return self._entries.get(key)
+
     def put(self, key: K, value: V) -> None:
         self.pop(key)
         weight = self._weigh(value)

@@ -35,7 +35,7 @@ class Referrers:
         async for digest in taking_turns(digests):
             if digest <= after:
                 continue
-            descriptor = await self._descriptor(name, digest)
+            descriptor = await self._descriptor(name, digest, subject)
             if descriptor is None or artifact_type not in (None, descriptor.artifact_type):
                 continue
             if len(found) == limit:
@@ -62,11 +62,14 @@ class Referrers:
             return set()
         return {descriptor.digest for descriptor in index.parsed.manifests}
 
-    async def _descriptor(self, name: RepositoryName, digest: Digest) -> Descriptor | None:
+    async def _descriptor(self, name: RepositoryName, digest: Digest, subject: Digest) -> Descriptor | None:
         try:
-            return (await self._manifests.get(name, digest)).descriptor
+            manifest = await self._manifests.get(name, digest)
         except ManifestUnknown:
             return None
+        # A fall-back tag may list anything, and two long digests may share one.
+        named = manifest.parsed.subject
+        return manifest.descriptor if named is not None and named.digest == subject else None
 
 
 def _parse(text: str) -> Digest | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 
 from entrepot.driver import Driver, PathNotFound
 from entrepot.oci.digest import Digest
@@ -79,14 +80,8 @@ class Tags:
             return False
 
     async def _current(self, name: RepositoryName, tags: Sequence[str]) -> list[str]:
-        current = []
-        async for tag in taking_turns(tags):
-            try:
-                await self._driver.stat(layout.tag_current(name, tag))
-            except PathNotFound:
-                continue
-            current.append(tag)
-        return current
+        present = await self._driver.present([layout.tag_current(name, tag) for tag in tags])
+        return list(compress(tags, present))
 
     async def _require_manifests(self, name: RepositoryName) -> None:
         try:

@@ -21,6 +21,15 @@ async def fill(driver: Driver, *paths: str) -> None:
 class NameSuite:
     """Names are where they were put, in order, until they are moved or deleted."""
 
+    async def test_presence_is_told_for_many_at_once(self, driver: Driver) -> None:
+        """In the order asked for; a directory is no file, and what is below a file is not there."""
+        await driver.put("/t/a/link", b"content")
+        paths = ["/t/b/link", "/t/a/link", "/t/a", "/t/a/link/below"]
+
+        assert list(await driver.present(paths)) == [False, True, False, False]
+        assert list(await driver.present([])) == []
+        await driver.delete("/t")
+
     async def test_the_root_can_always_be_listed(self, driver: Driver) -> None:
         """An empty store lists as empty, and its root is a directory, or nothing."""
         assert await driver.list("/") == []

@@ -185,8 +185,8 @@ class Delivery:
             if not await self._stop():
                 return False
         await self._put(piece)
-        if self._reply.pause:
-            await asyncio.sleep(self._reply.pause)
+        # Also without a pause: as long as there is room to send, draining gives nobody else a turn.
+        await asyncio.sleep(self._reply.pause)
         return True
 
     async def _put(self, piece: memoryview) -> None:

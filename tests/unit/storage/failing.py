@@ -66,6 +66,9 @@ class Failing:
     async def stat(self, path: str) -> Entry:
         return await self._fault.over(lambda: self._inner.stat(path))
 
+    async def present(self, paths: Sequence[str]) -> Sequence[bool]:
+        return await self._fault.over(lambda: self._inner.present(paths))
+
     async def list(self, path: str, after: str = "", limit: int | None = None) -> Sequence[str]:
         return await self._fault.over(lambda: self._inner.list(path, after, limit))
 

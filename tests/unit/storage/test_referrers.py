@@ -2,6 +2,7 @@
 
 import pytest
 
+from entrepot.driver import Driver
 from entrepot.oci.descriptor import OCI_INDEX, OCI_MANIFEST, Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName, Tag
@@ -127,16 +128,19 @@ async def test_a_referrer_that_is_gone_is_left_out(registry: LocalRegistry) -> N
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-async def test_the_fall_back_tag_is_read_too(repository: LocalRepository, algorithm: str) -> None:
+async def test_the_fall_back_tag_is_read_too(driver: Driver, repository: LocalRepository, algorithm: str) -> None:
     """A client that met a registry without this API kept an index under `<algorithm>-<64 hex digits>` instead."""
     subject = image(1, algorithm=algorithm)
     await push(repository, subject)
     linked = artifact(SBOM, subject=subject)
     # Distribution stored these and made no link: the same is what is left when ours are taken away.
-    noted = [artifact(SIGNATURE), artifact(SBOM)]
-    for one in (linked, *noted):
+    noted = [artifact(SIGNATURE, subject=subject), artifact(SBOM, subject=subject)]
+    stranger = artifact(SBOM)
+    for one in (linked, *noted, stranger):
         await push(repository, one)
-    of_subject = index([*noted, linked])
+    for one in noted:
+        await driver.delete(layout.referrer_link(APP, Digest.parse(subject.digest), Digest.parse(one.digest)))
+    of_subject = index([*noted, linked, stranger])
     await push(repository, of_subject, f"{algorithm}-{subject.digest[7:][:64]}")
 
     found = (await referrers(repository, subject)).items

@@ -1,0 +1,21 @@
+"""Hits of a mirror: what is named by digest. A tag has to be confirmed by the upstream, which takes waiting."""
+
+from __future__ import annotations
+
+from entrepot.content import Manifest
+from entrepot.oci.digest import Digest
+from entrepot.oci.names import RepositoryName, Tag
+from entrepot.registry import Hits
+
+
+class DigestHits:
+    """Other `Hits`, less those by tag."""
+
+    def __init__(self, inner: Hits) -> None:
+        self._inner = inner
+
+    def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Manifest | None:
+        return self._inner.manifest(name, reference) if isinstance(reference, Digest) else None
+
+    def blob(self, name: RepositoryName, digest: Digest) -> bytes | None:
+        return self._inner.blob(name, digest)

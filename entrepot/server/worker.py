@@ -1,0 +1,70 @@
+"""A worker's main function: Granian's, with a scheduler that answers hits where it stands.
+
+A request that needs no waiting is answered in the thread that parsed it. To hand it to the event loop's thread, and to
+make a task for it, takes longer than all the rest. Must not know what the application answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol, Self
+
+from granian._futures import _cbsched_aioschedule, _future_watcher_wrapper
+from granian._granian import CallbackScheduler, RSGIHTTPProtocol, RSGIWorker
+from granian._signals import set_loop_signals
+from granian.rsgi import Scope
+from granian.server.mp import WorkerProcess
+
+# Their stubs lack the arguments.
+_new_scheduler: Any = CallbackScheduler.__new__
+_new_worker: Any = RSGIWorker
+
+
+class Application(Protocol):
+    """An RSGI application that can answer some requests without waiting."""
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None: ...
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None: ...
+    async def __rsgi__(self, scope: Scope, protocol: RSGIHTTPProtocol) -> None: ...
+
+    def at_once(self, scope: Scope, protocol: RSGIHTTPProtocol) -> bool:
+        """Answer now and return True, or leave it alone and return False. Called in a thread of the server."""
+
+
+class HitScheduler(CallbackScheduler):
+    """Called by the server for each request; what is not answered at once becomes a task of the event loop."""
+
+    def __new__(cls, loop: asyncio.AbstractEventLoop, application: Application) -> Self:
+        scheduler: Self = _new_scheduler(cls, loop, _future_watcher_wrapper(application.__rsgi__), None, None, None)
+        return scheduler
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, application: Application) -> None:
+        super().__init__()
+        later = _cbsched_aioschedule(loop, self._ctx, _future_watcher_wrapper(application.__rsgi__))
+        at_once = application.at_once
+
+        def schedule(watcher: Any) -> None:
+            if at_once(watcher.scope, watcher.proto):
+                watcher.done()
+            else:
+                later(watcher)
+
+        self._schedule_fn = schedule
+
+
+@WorkerProcess.wrap_target
+def run_worker(worker_id: int, application: Application, sock: Any, ipc: Any, *options: Any) -> None:
+    """Serve until a signal. The arguments are those of Granian's own worker functions, in their order."""
+    loop, _, threads, blocking, python, python_idle, backpressure, _, *http = options
+    mode, http1, http2, websockets, static, _, tls, _, metrics = http
+    stopping = asyncio.Event()
+    shutdown = set_loop_signals(loop)
+    shutdown.add_cb(lambda: loop.call_soon_threadsafe(stopping.set))
+    application.__rsgi_init__(loop)
+    limits = (threads, blocking, python, python_idle, backpressure)
+    worker = _new_worker(worker_id, sock, ipc, *limits, mode, http1, http2, websockets, static, *tls, metrics)
+    is_unix = (sock[0] or sock[1]).is_uds()
+    serve = worker.serve_str_uds if is_unix else worker.serve_str
+    serve(HitScheduler(loop, application), loop, shutdown)
+    loop.run_until_complete(stopping.wait())
+    application.__rsgi_del__(loop)
