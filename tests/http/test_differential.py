@@ -31,8 +31,7 @@ Payload = tuple[tuple[str, ...], bytes]
 
 def payloads() -> Iterator[Payload]:
     """Header lines and body of every payload there is, and some that hide a request in a body."""
-    for lines in SEVERAL_LENGTHS:
-        yield lines, b"hello"
+    yield from ((lines, b"hello") for lines in SEVERAL_LENGTHS)
     for value in (*LENGTHS, *SAME_LENGTH):
         yield (f"Content-Length: {value}",), b"hello"
     for lines in CODINGS:

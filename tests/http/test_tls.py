@@ -12,7 +12,7 @@ import pytest
 from tests.http.certificates import Pair, make_pair
 from tests.http.conftest import impatient
 from tests.http.processes import open_files
-from tests.http.waiting import LIMIT, wait_until
+from tests.http.waiting import wait_until
 from tests.http.wire import request
 from tests.programs import need
 from tests.servers import ANSWER_LIMIT, Server, unverified
@@ -106,29 +106,39 @@ def test_handshakes_that_never_end(server: Server) -> None:
         wait_until(lambda: open_files(server.pid) <= before)
 
 
-def test_client_that_never_asks(server: Server) -> None:
+@pytest.fixture(scope="module")
+def http1_server(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[Server]:
+    """The same, without HTTP/2."""
+    settings = {"http": {"tls": pair.settings, "http2": {"disabled": True}}}
+    with impatient(tmp_path_factory.mktemp("http1"), settings) as server:
+        yield server
+
+
+def test_client_that_never_asks(http1_server: Server) -> None:
     """A handshake and then nothing is an idle connection, which is closed."""
     with (
-        socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_LIMIT) as plain,
+        socket.create_connection(("127.0.0.1", http1_server.port), timeout=ANSWER_LIMIT) as plain,
         unverified().wrap_socket(plain, server_hostname="localhost") as wrapped,
     ):
         assert b"200" not in wrapped.recv(100)
 
 
-def test_renegotiation(server: Server) -> None:
+def test_renegotiation(http1_server: Server) -> None:
     """TLS 1.2 clients cannot have a second handshake: it is not answered, and the connection is closed."""
-    command = [need("openssl"), "s_client", "-tls1_2", "-connect", server.address]
+    command = [need("openssl"), "s_client", "-tls1_2", "-connect", http1_server.address]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
         assert client.stdin is not None
         assert client.stdout is not None
         client.stdin.write(b"R\n")
         client.stdin.flush()
-        client.wait(LIMIT)
-        printed = client.stdout.read()
+        try:
+            printed = client.stdout.read()
+        finally:
+            client.kill()
 
     assert b"RENEGOTIATING" in printed
     assert printed.count(b"-----BEGIN CERTIFICATE-----") == 1
-    assert ask(server, unverified(), None) == b"HTTP/1.1 200"
+    assert ask(http1_server, unverified(), None) == b"HTTP/1.1 200"
 
 
 def test_certificate_replaced_on_disk(server: Server, pair: Pair, tmp_path: Path) -> None:

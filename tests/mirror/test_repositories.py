@@ -83,14 +83,14 @@ async def test_two_repositories_at_once_are_one_download(upstream: TestUpstream,
     for name in (NAME, OTHER):
         upstream.add_blob(name, CONTENT)
     upstream.misbehave(held(1000, gate := Gate()), path="/blobs/", method="GET")
-    first = asyncio.create_task(worker.blob(DIGEST))
+    pulling = [asyncio.create_task(worker.blob(DIGEST))]
     await gate.reached()
-    second = asyncio.create_task(worker.blob(DIGEST, OTHER))
+    pulling.append(asyncio.create_task(worker.blob(DIGEST, OTHER)))
     while not upstream.count("HEAD", f"/{OTHER}/"):
         await asyncio.sleep(0.001)
     gate.open()
 
-    assert await asyncio.gather(*(first, second)) == [CONTENT] * 2
+    assert await asyncio.gather(*pulling) == [CONTENT] * 2
     await worker.settled()
     await upstream.stop()
     for name in (NAME, OTHER):

@@ -1,0 +1,357 @@
+"""A mirror of two worker processes, over sockets on both sides: what its clients see of all that."""
+
+import http.client
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from entrepot.mirror.fill import HELD_BACK
+from entrepot.oci.digest import Digest
+from entrepot.storage import layout
+from entrepot.testing.faults import Gate, cut, flipped, held
+from entrepot.testing.images import SampleManifest, image, index
+from entrepot.testing.upstreams import TestUpstream, ThreadedUpstream
+from tests.repositories import Repository, error_codes, fresh_name
+from tests.servers import Server
+
+MIB = 1 << 20
+PATIENCE = 60.0  # seconds; met only by what never comes
+
+
+class Mirror:
+    """The server, its upstream, and a repository that nobody has used."""
+
+    def __init__(self, server: Server, upstream: TestUpstream) -> None:
+        self.server = server
+        self.upstream = upstream
+        self.name = fresh_name()
+
+    def add_blob(self, size: int) -> tuple[Digest, bytes]:
+        """A new blob that the upstream has."""
+        content = os.urandom(size)
+        return self.upstream.add_blob(self.name, content), content
+
+    def add_image(self, tag: str, made: SampleManifest) -> None:
+        """An image that the upstream has."""
+        self.upstream.add_image(self.name, tag, made)
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        """An answer to a new connection, with its whole body."""
+        with self.server.client() as client:
+            return Repository(client, self.name).get(path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    def begin(self, digest: Digest) -> http.client.HTTPResponse:
+        """An answer of which only the head was read, on a connection of its own; closing it closes that."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE)
+        connection.request("GET", f"/v2/{self.name}/blobs/{digest}", headers={"Connection": "close"})
+        return connection.getresponse()
+
+    def data(self, digest: Digest) -> Path:
+        """Where a blob is kept."""
+        return self.server.root / layout.blob_data(digest)[1:]
+
+    def spool(self, digest: Digest) -> Path:
+        """Where it grows until then."""
+        return self.server.root / layout.blob_spool(digest)[1:]
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[TestUpstream]:
+    """One upstream for all."""
+    with ThreadedUpstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, upstream: TestUpstream) -> Iterator[Server]:
+    """One server of two workers for all."""
+    with started(tmp_path_factory.mktemp("mirror"), upstream) as running:
+        yield running
+
+
+@pytest.fixture
+def mirror(server: Server, upstream: TestUpstream) -> Iterator[Mirror]:
+    """A repository of its own for each test."""
+    yield Mirror(server, upstream)
+    upstream.behave()
+
+
+def started(directory: Path, upstream: TestUpstream) -> Server:
+    """A mirror of two workers, however many cores there are."""
+    settings = {"proxy": {"remoteurl": upstream.url}}
+    return Server(directory, settings, prefix=("env", "ENTREPOT_WORKERS=2"))
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Return once it is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+
+def test_sixteen_connections_are_one_download(mirror: Mirror) -> None:
+    """Whichever worker each of them meets."""
+    digest, content = mirror.add_blob(6 * MIB)
+
+    with ThreadPoolExecutor(16) as clients:
+        answers = list(clients.map(lambda _: mirror.get(f"blobs/{digest}"), range(16)))
+
+    assert [(answer.status_code, answer.content == content) for answer in answers] == [(200, True)] * 16
+    assert mirror.upstream.count("GET", digest) == 1
+    assert mirror.upstream.bytes_sent(digest) == len(content)
+
+
+@pytest.mark.parametrize("size", [0, 1000, HELD_BACK + 1, 3 * MIB])
+def test_a_cold_answer_looks_like_a_warm_one(mirror: Mirror, size: int) -> None:
+    """Status, length, digest, type and tags are the same; so is what HEAD says before."""
+    digest, content = mirror.add_blob(size)
+    with mirror.server.client() as client:
+        head = Repository(client, mirror.name).head(f"blobs/{digest}")
+    cold = mirror.get(f"blobs/{digest}")
+    wait_until(mirror.data(digest).exists)
+    warm = mirror.get(f"blobs/{digest}")
+
+    assert cold.content == warm.content == content
+    for name in ("content-length", "content-type", "docker-content-digest", "etag", "accept-ranges", "cache-control"):
+        assert head.headers[name] == cold.headers[name] == warm.headers[name]
+    assert "transfer-encoding" not in cold.headers
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "stop"),
+    [
+        ("bytes=0-99", 0, 100),
+        ("bytes=-100", 3 * MIB - 100, 3 * MIB),
+        (f"bytes=1000000-{3 * MIB}", 1_000_000, 3 * MIB),
+    ],
+)
+def test_a_range_of_a_cold_blob_is_a_range(mirror: Mirror, asked: str, start: int, stop: int) -> None:
+    """206, also where Docker asks for one byte past the end."""
+    digest, content = mirror.add_blob(3 * MIB)
+
+    answer = mirror.get(f"blobs/{digest}", Range=asked)
+
+    assert (answer.status_code, answer.content) == (206, content[start:stop])
+    assert answer.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{3 * MIB}"
+    assert answer.headers["Content-Length"] == str(stop - start)
+
+
+def test_a_range_past_the_end_of_a_cold_blob_is_refused(mirror: Mirror) -> None:
+    """With its size, as of a warm one."""
+    digest, _ = mirror.add_blob(MIB)
+
+    answer = mirror.get(f"blobs/{digest}", Range=f"bytes={MIB}-")
+
+    assert (answer.status_code, error_codes(answer)) == (416, ["RANGE_INVALID"])
+    assert answer.headers["Content-Range"] == f"bytes */{MIB}"
+
+
+def test_a_client_is_cut_off_when_the_upstream_is(mirror: Mirror) -> None:
+    """It can see that it has not got all, keeps nothing it could take for the blob, and gets it on the next try."""
+    digest, content = mirror.add_blob(6 * MIB)
+    mirror.upstream.misbehave(cut(3 * MIB), path=digest, times=1)
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        mirror.get(f"blobs/{digest}")
+
+    assert not mirror.data(digest).exists()
+    assert mirror.get(f"blobs/{digest}").content == content
+
+
+def test_a_client_is_cut_off_when_the_bytes_are_wrong(mirror: Mirror) -> None:
+    """Before the last block of them."""
+    digest, content = mirror.add_blob(6 * MIB)
+    mirror.upstream.misbehave(flipped(6 * MIB - 1), path=digest, times=1)
+
+    answer = mirror.begin(digest)
+
+    assert (answer.status, int(answer.headers["Content-Length"])) == (200, len(content))
+    assert len(read_until_cut(answer)) <= len(content) - HELD_BACK
+    assert not mirror.data(digest).exists()
+    assert mirror.get(f"blobs/{digest}").content == content
+
+
+def test_a_small_wrong_blob_is_an_error_message(mirror: Mirror) -> None:
+    """Nothing of it was sent yet."""
+    digest, content = mirror.add_blob(1000)
+    mirror.upstream.misbehave(flipped(5), path=digest, times=1)
+
+    answer = mirror.get(f"blobs/{digest}")
+
+    assert (answer.status_code, error_codes(answer)) == (502, ["UNKNOWN"])
+    assert mirror.get(f"blobs/{digest}").content == content
+
+
+def test_a_client_that_reads_nothing_does_not_hold_up_the_download(mirror: Mirror) -> None:
+    """The upstream is drained as fast as it sends; who is slow reads from the disk."""
+    digest, content = mirror.add_blob(32 * MIB)
+    with socket.create_connection(("127.0.0.1", mirror.server.port), PATIENCE) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.sendall(
+            f"GET /v2/{mirror.name}/blobs/{digest} HTTP/1.1\r\nHost: {mirror.server.address}\r\n\r\n".encode()
+        )
+        wait_until(mirror.data(digest).exists)
+
+        assert mirror.upstream.bytes_sent(digest) == len(content)
+        assert mirror.get(f"blobs/{digest}").content == content
+
+
+def test_a_client_that_leaves_does_not_stop_the_download(mirror: Mirror) -> None:
+    """The next one finds it done."""
+    digest, content = mirror.add_blob(6 * MIB)
+    mirror.upstream.misbehave(held(2 * MIB, gate := Gate()), path=digest, times=1)
+    answer = mirror.begin(digest)
+    answer.read(1000)
+    answer.close()
+    gate.open()
+
+    wait_until(mirror.data(digest).exists)
+    assert mirror.get(f"blobs/{digest}").content == content
+    assert mirror.upstream.count("GET", digest) == 1
+
+
+def test_an_image_is_pulled_and_pulled_again(mirror: Mirror) -> None:
+    """By tag and by digest, with GET and HEAD; the second pull asks the upstream for the tag only."""
+    made = index()
+    mirror.add_image("latest", made)
+    asked: list[tuple[str, str]] = []
+    for _ in range(2):
+        before = len(mirror.upstream.origin.requests)
+        answer = mirror.get("manifests/latest")
+        assert (answer.content, answer.headers["Content-Type"]) == (made.content, made.media_type)
+        for one in made.in_push_order():
+            assert mirror.get(f"manifests/{one.digest}").content == one.content
+        for blob in made.all_blobs():
+            assert mirror.get(f"blobs/{blob.digest}").content == blob.content
+        requests = mirror.upstream.origin.requests[before:]
+        asked = [(seen.method, seen.path.rpartition("/")[2]) for seen in requests]
+
+    assert asked == [("HEAD", "latest")]
+
+
+def test_writes_are_refused_and_change_nothing(mirror: Mirror) -> None:
+    """405 for every one, in the spec's words, before the body is looked at."""
+    made = image(1)
+    mirror.add_image("latest", made)
+    mirror.get("manifests/latest")
+    before = everything(mirror.server.root)
+    uploads = f"/v2/{mirror.name}/blobs/uploads/"
+    with mirror.server.client() as client:
+        repository = Repository(client, mirror.name)
+        answers = [
+            repository.put_manifest("latest", made),
+            repository.put_manifest(made.digest, made),
+            repository.put_bytes("other", b"nonsense", "text/plain"),
+            repository.delete("manifests/latest"),
+            repository.delete(f"manifests/{made.digest}"),
+            repository.delete(f"blobs/{made.blobs[0].digest}"),
+            client.post(uploads),
+            client.post(uploads, params={"mount": made.blobs[0].digest, "from": mirror.name}),
+            client.post(uploads, params={"digest": made.blobs[0].digest}, content=made.blobs[0].content),
+            client.patch(f"{uploads}b5e5b2f0-7d0a-4b39-9a25-6f1de2f2f0aa", content=b"x"),
+            client.put(f"{uploads}b5e5b2f0-7d0a-4b39-9a25-6f1de2f2f0aa", params={"digest": made.digest}),
+            client.delete(f"{uploads}b5e5b2f0-7d0a-4b39-9a25-6f1de2f2f0aa"),
+            client.get(f"{uploads}b5e5b2f0-7d0a-4b39-9a25-6f1de2f2f0aa"),
+        ]
+
+    for answer in answers:
+        assert (answer.status_code, error_codes(answer)) == (405, ["UNSUPPORTED"])
+    assert everything(mirror.server.root) == before
+
+
+def test_the_upstream_may_be_down_when_the_mirror_starts(tmp_path: Path) -> None:
+    """What was cached before is served, the rest is an error that says so, and all is well when it is back."""
+    running = ThreadedUpstream()
+    with running as upstream:
+        mirror = Mirror(started(tmp_path, upstream), upstream)
+        made = image(1)
+        mirror.add_image("latest", made)
+        with mirror.server:
+            mirror.get("manifests/latest")
+            for blob in made.blobs:
+                mirror.get(f"blobs/{blob.digest}")
+                wait_until(mirror.data(Digest(blob.digest)).exists)
+        running.stop()
+
+        with mirror.server:
+            assert mirror.get("manifests/latest").content == made.content
+            for blob in made.blobs:
+                assert mirror.get(f"blobs/{blob.digest}").content == blob.content
+            assert mirror.get("tags/list").json()["tags"] == ["latest"]
+            cold, content = mirror.add_blob(1000)
+            for path in (f"blobs/{cold}", "manifests/never"):
+                answer = mirror.get(path)
+                assert (answer.status_code, error_codes(answer)) == (503, ["UNKNOWN"])
+
+            running.start()
+            assert mirror.get(f"blobs/{cold}").content == content
+            assert mirror.get("manifests/never").status_code == 404
+
+
+def test_a_killed_leader_is_followed_by_another(tmp_path: Path, upstream: TestUpstream) -> None:
+    """Its clients and those of the other worker are cut off; whoever tries again gets the blob, and all of it."""
+    with started(tmp_path, upstream) as server:
+        mirror = Mirror(server, upstream)
+        digest, content = mirror.add_blob(8 * MIB)
+        upstream.misbehave(held(4 * MIB, Gate()), path=digest, times=1)
+        clients = [mirror.begin(digest)]
+        while len(holders(mirror.spool(digest), server.pid)) < 2:
+            clients.append(mirror.begin(digest))
+
+        os.kill(leader(mirror.spool(digest)), signal.SIGKILL)
+
+        for client in clients:
+            got = read_until_cut(client)
+            assert len(got) < len(content)
+            assert content.startswith(got)
+        assert mirror.get(f"blobs/{digest}").content == content
+        wait_until(mirror.data(digest).exists)
+        assert not mirror.spool(digest).exists()
+        assert upstream.count("GET", digest) == 2
+
+
+def read_until_cut(answer: http.client.HTTPResponse) -> bytes:
+    """What comes before the connection breaks, or the body ends."""
+    got = b""
+    with answer, suppress(http.client.IncompleteRead, ConnectionError):
+        while piece := answer.read1(MIB):
+            got += piece
+    return got
+
+
+def holders(path: Path, supervisor: int) -> set[int]:
+    """The worker processes that have a file open."""
+    workers = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    return {int(worker) for worker in workers if any(_targets(worker, str(path)))}
+
+
+def _targets(process: str, path: str) -> Iterator[bool]:
+    for number in os.listdir(f"/proc/{process}/fd"):
+        try:
+            yield os.readlink(f"/proc/{process}/fd/{number}") == path
+        except FileNotFoundError:
+            continue
+
+
+def leader(path: Path) -> int:
+    """The process that holds the lock on a file."""
+    inode = str(path.stat().st_ino)
+    for line in Path("/proc/locks").read_text().splitlines():
+        _, kind, _, _, process, place, *_ = line.split()
+        if kind == "FLOCK" and place.rpartition(":")[2] == inode:
+            return int(process)
+    raise AssertionError("nobody leads")
+
+
+def everything(root: Path) -> dict[str, bytes]:
+    """All files below a directory."""
+    return {str(path): path.read_bytes() for path in root.rglob("*") if path.is_file()}

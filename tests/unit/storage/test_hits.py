@@ -1,0 +1,149 @@
+"""Hits that need no waiting: never another answer than the ordinary way's, and none where that would wait."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from entrepot.driver import Resident
+from entrepot.drivers.filesystem import FilesystemDriver
+from entrepot.drivers.memory import MemoryDriver
+from entrepot.mirror.hits import DigestHits
+from entrepot.oci.digest import Digest
+from entrepot.oci.names import RepositoryName, Tag
+from entrepot.storage import layout
+from entrepot.storage.hits import LocalHits
+from entrepot.storage.local import LocalRegistry
+from entrepot.storage.validation import Rules
+from entrepot.testing.images import image
+from entrepot.testing.registry_contents import push, upload
+
+APP, OTHER = RepositoryName.parse("library/app"), RepositoryName.parse("library/other")
+LATEST = Tag.parse("latest")
+SETTLED = 0.3  # seconds after which a file's stat tells every later change
+
+
+class Store:
+    """A registry on files with an image under `latest`, all of it read once, so that memory holds it."""
+
+    def __init__(self, root: Path) -> None:
+        self.driver = FilesystemDriver(str(root))
+        self.driver.check()
+        self.registry = LocalRegistry(self.driver, self.driver, Rules())
+        self.hits = LocalHits(self.driver, self.registry.manifests)
+        self.sample = image(1)
+        self.digest = Digest.parse(self.sample.digest)
+        self.blob = Digest.of(b"hello")
+
+    async def fill(self) -> None:
+        """Push, and read when nothing is so young any more that its stat could hide a change."""
+        await push(self.registry.writer(APP), self.sample, "latest")
+        await upload(self.registry.writer(APP), b"hello")
+        await asyncio.sleep(SETTLED)
+        await self.read()
+
+    async def read(self) -> None:
+        """What makes memory hold it: the ordinary way."""
+        reader = self.registry.reader(APP)
+        await reader.manifest(await reader.resolve(LATEST))
+        await reader.open_blob(self.blob)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """Filled, and read once."""
+    made = Store(tmp_path / "root")
+    await made.fill()
+    yield made
+    made.driver.close()
+
+
+async def test_what_was_read_before_is_a_hit(store: Store) -> None:
+    """By digest, by tag, and a small blob; in the repository that holds them and in no other."""
+    known = store.hits.manifest(APP, store.digest)
+
+    assert known is not None
+    assert known.content == store.sample.content
+    assert store.hits.manifest(APP, LATEST) == known
+    assert store.hits.blob(APP, store.blob) == b"hello"
+    assert store.hits.manifest(OTHER, store.digest) is None
+    assert store.hits.manifest(OTHER, LATEST) is None
+    assert store.hits.blob(OTHER, store.blob) is None
+
+
+async def test_what_nobody_has_read_is_no_hit(tmp_path: Path) -> None:
+    """Reading may have to wait for the disk, so that is left to the ordinary way."""
+    store = Store(tmp_path / "root")
+    await push(store.registry.writer(APP), store.sample, "latest")
+
+    assert store.hits.manifest(APP, LATEST) is None
+    assert store.hits.manifest(APP, store.digest) is None
+    store.driver.close()
+
+
+@pytest.mark.parametrize("gone", ["tag", "revision", "content"])
+async def test_what_another_process_takes_away_is_no_hit_any_more(store: Store, gone: str) -> None:
+    """R6, F-110: memory grants nothing that the store does not hold at this very moment."""
+    path = {
+        "tag": layout.tag_current(APP, LATEST),
+        "revision": layout.revision_link(APP, store.digest),
+        "content": layout.blob_data(store.digest),
+    }[gone]
+    os.unlink(store.driver.local_path(path))
+
+    assert store.hits.manifest(APP, LATEST) is None
+    assert (store.hits.manifest(APP, store.digest) is None) == (gone != "tag")
+
+
+async def test_an_unlinked_blob_is_no_hit_any_more(store: Store) -> None:
+    """The link is asked each time, also while the content stays."""
+    os.unlink(store.driver.local_path(layout.layer_link(APP, store.blob)))
+
+    assert store.hits.blob(APP, store.blob) is None
+
+
+async def test_a_moved_tag_is_seen_at_once(store: Store) -> None:
+    """Another worker moved it: the old manifest is not answered under the tag again."""
+    other = image(1)
+    await push(LocalRegistry(store.driver, store.driver, Rules()).writer(APP), other, "latest")
+
+    answered = store.hits.manifest(APP, LATEST)
+
+    assert answered is None or answered.digest == other.digest
+    await asyncio.sleep(SETTLED)
+    await store.read()
+    moved = store.hits.manifest(APP, LATEST)
+    assert moved is not None
+    assert moved.digest == other.digest
+
+
+@pytest.mark.parametrize("damage", [b"", b"sha256:", b"junk", b"\xff" * 71])
+async def test_a_damaged_link_is_no_hit(store: Store, damage: bytes) -> None:
+    """F-103: garbage in a link is never followed."""
+    Path(store.driver.local_path(layout.revision_link(APP, store.digest))).write_bytes(damage)
+
+    assert store.hits.manifest(APP, store.digest) is None
+
+
+async def test_damaged_content_is_no_hit(store: Store) -> None:
+    """I1: what lies under a digest and is not of that digest is not answered."""
+    Path(store.driver.local_path(layout.blob_data(store.digest))).write_bytes(b"{}")
+
+    assert store.hits.manifest(APP, store.digest) is None
+
+
+async def test_a_mirror_answers_no_tag_at_once(store: Store) -> None:
+    """A tag has to be confirmed by the upstream; a digest has not."""
+    hits = DigestHits(store.hits)
+
+    assert hits.manifest(APP, LATEST) is None
+    assert hits.manifest(APP, store.digest) is not None
+    assert hits.blob(APP, store.blob) == b"hello"
+
+
+def test_only_drivers_that_keep_files_in_memory_offer_it() -> None:
+    """The memory driver's content belongs to one thread."""
+    assert not isinstance(MemoryDriver(), Resident)
+    assert isinstance(FilesystemDriver("/nowhere"), Resident)
