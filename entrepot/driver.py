@@ -5,7 +5,7 @@ Paths are absolute, made of segments of `[A-Za-z0-9._-]`, never `.` or `..`; `dr
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -102,14 +102,25 @@ class Driver(Protocol):
         """
 
 
+class Part(NamedTuple):
+    """Some of a file of `size` bytes."""
+
+    size: int
+    span: Span
+    content: bytes
+
+
 @runtime_checkable
 class Resident(Protocol):
-    """Ability of drivers that keep small files in memory."""
+    """Ability of drivers that can tell without waiting what memory holds of a file. May be called in any thread."""
 
     def at_once(self, path: str) -> bytes | None:
-        """The whole of a small file, as it is in the store now, if memory holds it; None: `get` it.
+        """The whole of a small file, as it is in the store now; None: `get` it."""
 
-        May be called in any thread.
+    def part_at_once(self, path: str, choose: Callable[[int], Span | None], most: int) -> Part | None:
+        """What `choose` wants of a file, given its size; None: `stat` and `read` it.
+
+        Also None where that is more than `most` bytes, or the whole. Raises whatever `choose` raises.
         """
 
 

@@ -127,8 +127,8 @@ class Hits(Protocol):
     def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Manifest | None:
         """As a repository's `manifest`, after `resolve` where it is a tag."""
 
-    def blob(self, name: RepositoryName, digest: Digest) -> bytes | None:
-        """The whole of a small blob that the repository may read."""
+    def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Blob | None:
+        """As a repository's `open_blob`: the whole of a small blob, or a small part of any."""
 
 
 class Cache(Protocol):

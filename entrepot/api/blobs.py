@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from entrepot.api.conditions import is_current, is_match, not_modified
 from entrepot.api.message import Header, Request, Response, empty_response
 from entrepot.api.routes import Target
+from entrepot.content import Blob, Select
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import RangeInvalid
 from entrepot.registry import Registry
@@ -23,16 +24,7 @@ class BlobHandlers:
         if is_match(request.headers.get("if-none-match"), digest):
             await repository.stat_blob(digest)
             return not_modified(digest)
-        wanted = request.headers.get("range")
-        if wanted is None or not is_current(request.headers.get("if-range"), digest):
-            blob = await repository.open_blob(digest)
-        else:
-            blob = await repository.open_blob(digest, partial(_select, wanted, digest))
-        size = blob.descriptor.size
-        if blob.span is None:
-            return Response(200, [*blob_headers(digest), ("content-length", str(size))], blob.body)
-        part = [("content-length", str(len(blob.span))), ("content-range", format_content_range(blob.span, size))]
-        return Response(206, [*blob_headers(digest), *part], blob.body)
+        return blob_response(digest, await repository.open_blob(digest, select(request, digest)))
 
     async def head(self, request: Request, target: Target) -> Response:
         digest = Digest.parse(target.argument)
@@ -46,11 +38,28 @@ class BlobHandlers:
         return empty_response(202)
 
 
+def select(request: Request, digest: Digest) -> Select | None:
+    """What the request's Range wants of the blob; None is the whole."""
+    wanted = request.headers.get("range")
+    if wanted is None or not is_current(request.headers.get("if-range"), digest):
+        return None
+    return partial(_select, wanted, digest)
+
+
 def _select(wanted: str, digest: Digest, size: int) -> Span | None:
     try:
         return parse_range(wanted, size)
     except Unsatisfiable:
         raise RangeInvalid(headers=[*blob_headers(digest)[1:], ("content-range", f"bytes */{size}")]) from None
+
+
+def blob_response(digest: Digest, blob: Blob) -> Response:
+    """200 for the whole, 206 for a part."""
+    size = blob.descriptor.size
+    if blob.span is None:
+        return Response(200, [*blob_headers(digest), ("content-length", str(size))], blob.body)
+    part = [("content-length", str(len(blob.span))), ("content-range", format_content_range(blob.span, size))]
+    return Response(206, [*blob_headers(digest), *part], blob.body)
 
 
 @lru_cache(maxsize=4096)

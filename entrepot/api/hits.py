@@ -1,16 +1,15 @@
 """Hits over HTTP: the answers that can be given at once, without the event loop, in whatever thread the server asks.
 
-Only the plainest requests: GET and HEAD of a manifest or a small blob, unconditional and whole. All others, and all
-that goes wrong, is for the dispatcher's ordinary way.
+Only the plainest requests: GET and HEAD, without a condition, of a manifest, a small blob, or a small part of any. All
+others, and all that goes wrong, is for the dispatcher's ordinary way.
 """
 
 from __future__ import annotations
 
-from entrepot.api.blobs import blob_headers
+from entrepot.api.blobs import blob_response, select
 from entrepot.api.manifests import manifest_headers
 from entrepot.api.message import Request, Response, content_response
 from entrepot.api.routes import Kind, Target
-from entrepot.content import Bytes
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import parse_reference
 from entrepot.registry import Hits
@@ -26,9 +25,7 @@ class HitHandlers:
             return None
         if target.kind is Kind.MANIFEST:
             return self._manifest(target)
-        if target.kind is Kind.BLOB and request.headers.get("range") is None:
-            return self._blob(target)
-        return None
+        return self._blob(request, target) if target.kind is Kind.BLOB else None
 
     def _manifest(self, target: Target) -> Response | None:
         manifest = self._hits.manifest(target.name, parse_reference(target.argument))
@@ -36,9 +33,9 @@ class HitHandlers:
             return None
         return content_response(200, manifest.media_type, manifest.content, manifest_headers(manifest.digest))
 
-    def _blob(self, target: Target) -> Response | None:
+    def _blob(self, request: Request, target: Target) -> Response | None:
         digest = Digest.parse(target.argument)
-        content = self._hits.blob(target.name, digest)
-        if content is None:
-            return None
-        return Response(200, [*blob_headers(digest), ("content-length", str(len(content)))], Bytes(content))
+        # What HEAD answers has no part.
+        wanted = select(request, digest) if request.method == "GET" else None
+        blob = self._hits.blob(target.name, digest, wanted)
+        return None if blob is None else blob_response(digest, blob)

@@ -10,10 +10,10 @@ import heapq
 import os
 import stat
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
-from entrepot.driver import Entry, PathInvalid, PathNotFound, Writer
+from entrepot.driver import Entry, Part, PathInvalid, PathNotFound, Writer
 from entrepot.drivers import durable
 from entrepot.drivers.durable import is_temporary
 from entrepot.drivers.failures import reporting, translate
@@ -28,6 +28,7 @@ from entrepot.wire.ranges import Span
 _FEWEST_THREADS = 25  # Distribution's minimum for `maxthreads`
 _PIECE = 1 << 20
 _CAPACITY = 32 << 20  # of the kept small files, in each process
+_PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MOST_TRUSTED = 16384  # about 5 MB of paths
 
 
@@ -64,6 +65,20 @@ class FilesystemDriver:
             return None
         return self._small.find(path, status)
 
+    def part_at_once(self, path: str, choose: Callable[[int], Span | None], most: int) -> Part | None:
+        try:
+            descriptor = os.open(self._prefix + path, _PLAIN)
+        except (OSError, ValueError):
+            return None
+        with closing_descriptor(descriptor):
+            status = os.fstat(descriptor)
+            # What `stat` has not looked at may have been reached through a symlink.
+            if self._trusted.get(path) != (status.st_dev, status.st_ino) or not stat.S_ISREG(status.st_mode):
+                return None
+            span = choose(status.st_size)
+            content = None if span is None or len(span) > most else _read_resident(descriptor, span)
+        return None if span is None or content is None else Part(status.st_size, span, content)
+
     async def get(self, path: str) -> bytes:
         try:
             status = os.lstat(self._prefix + path)
@@ -80,7 +95,7 @@ class FilesystemDriver:
         # Opening does not wait either: what it needs was brought in by the stat before.
         with reporting(path), closing_descriptor(open_plain(self._root, path, os.O_RDONLY)) as descriptor:
             status = os.fstat(descriptor)
-            content = _read_resident(descriptor, status.st_size)
+            content = _read_resident(descriptor, Span(0, status.st_size)) if status.st_size <= LARGEST_FILE else None
             if content is None:
                 content = await self._threads.run(_read_whole, descriptor, path, status.st_size)
         self._small.keep(path, status, content, now)
@@ -218,16 +233,16 @@ class _FileWriter:
         await self._threads.run(self._file.sync)
 
 
-def _read_resident(descriptor: int, size: int) -> bytes | None:
-    # None where it would have to wait for the disk, or the file system cannot tell, or it is too much for the loop.
-    if size > LARGEST_FILE:
-        return None
-    buffer = bytearray(size)
+def _read_resident(descriptor: int, span: Span) -> bytes | None:
+    # None where it would have to wait for the disk, or the file system cannot tell.
+    # The last byte stands for those before it: reading all of them in this way costs two more copies.
     try:
-        taken = os.preadv(descriptor, [buffer], 0, os.RWF_NOWAIT)
+        if len(span) and os.preadv(descriptor, [bytearray(1)], span.stop - 1, os.RWF_NOWAIT) != 1:
+            return None
+        content = os.pread(descriptor, len(span), span.start)
     except OSError:
         return None
-    return bytes(buffer) if taken == size else None
+    return content if len(content) == len(span) else None
 
 
 def _read_whole(descriptor: int, path: str, size: int) -> bytes:

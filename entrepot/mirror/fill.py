@@ -13,6 +13,7 @@ from entrepot.oci.errors import (
     BlobUnknown,
     Denied,
     RegistryError,
+    StorageFull,
     TooManyRequests,
     Unauthorized,
     UpstreamFailed,
@@ -24,7 +25,10 @@ from entrepot.wire.ranges import Span
 HELD_BACK = 64 * 1024
 """Bytes at the end that no follower gets before the digest is known: nobody ever holds the whole of a wrong blob."""
 
-_RELAYED = {error.status: error for error in (BlobUnknown, TooManyRequests, Unauthorized, Denied, UpstreamUnreachable)}
+_RELAYED = {
+    error.status: error
+    for error in (BlobUnknown, TooManyRequests, Unauthorized, Denied, UpstreamUnreachable, StorageFull, RegistryError)
+}
 
 
 class Again(Exception):

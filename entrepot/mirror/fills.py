@@ -7,15 +7,17 @@ agree. Must not know HTTP requests or tags.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
+from entrepot.driver import NoSpace
 from entrepot.mirror.fill import Fill
-from entrepot.mirror.spool import KEPT, LOST, RUNNING, VERIFIED, Progress, Spool, SpoolBusy, status_of
+from entrepot.mirror.spool import KEPT, LOST, RUNNING, VERIFIED, Progress, Spool, SpoolBusy
 from entrepot.oci.digest import Digest, new_hasher
-from entrepot.oci.errors import RegistryError, UpstreamFailed
+from entrepot.oci.errors import RegistryError, StorageFull, UpstreamFailed
 from entrepot.oci.names import RepositoryName
 from entrepot.pouring import pour
 from entrepot.registry import Cache
@@ -26,6 +28,7 @@ log = get_logger(__name__)
 
 Open = Callable[[], AbstractAsyncContextManager[Download]]
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _POLL = 0.005  # seconds; at a gigabyte a second a watcher is five megabytes behind
 _LEADER_CHECK = 0.25
 _PATIENCE = 0.02  # seconds that what arrived from a slow upstream waits before followers get it
@@ -62,12 +65,11 @@ class Fills:
     def _open(self, name: RepositoryName, digest: Digest) -> Fill | None:
         path = self._cache.spool_path(digest)
         try:
-            spool = Spool.lead(path, name)
-        except SpoolBusy:
-            try:
-                spool = Spool.follow(path)
-            except FileNotFoundError:
-                return None
+            spool = _lead_or_follow(path, name)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise NoSpace(str(error)) if error.errno in _FULL else error from None
         progress = spool.progress()
         if progress is None:
             spool.close()
@@ -85,15 +87,16 @@ class Fills:
         try:
             await work
         except Exception as error:
-            log.warning("fill_failed", digest=digest, repository=fill.progress.name, error=str(error))
+            report = log.info if isinstance(error, Lost) else log.warning
+            report("fill_failed", digest=digest, repository=fill.progress.name, error=str(error))
             await self._fail(fill, error)
         finally:
             self._fills.pop(digest, None)
             fill.leave()
 
     async def _fail(self, fill: Fill, error: Exception) -> None:
-        fill.failure = error if isinstance(error, RegistryError) else None
-        state = LOST if isinstance(error, Lost) else status_of(error)
+        fill.failure = _failure(error)
+        state = LOST if isinstance(error, Lost) else fill.failure.status
         # What was right stays right for those who read it, though it could not be kept.
         over = fill.progress if fill.progress.is_right else replace(fill.progress, state=state)
         try:
@@ -164,3 +167,18 @@ class Fills:
                 # Its last word may have come just before it left.
                 if not fill.spool.has_leader() and fill.spool.progress() == progress:
                     raise Lost("the worker that downloaded it is gone")
+
+
+def _lead_or_follow(path: str, name: RepositoryName) -> Spool:
+    try:
+        return Spool.lead(path, name)
+    except SpoolBusy:
+        return Spool.follow(path)
+
+
+def _failure(error: Exception) -> RegistryError:
+    """What clients are told: the upstream's refusal, or that it is this side that has failed."""
+    if isinstance(error, RegistryError):
+        return error
+    is_full = isinstance(error, NoSpace) or (isinstance(error, OSError) and error.errno in _FULL)
+    return StorageFull() if is_full else RegistryError()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entrepot.content import Manifest
+from entrepot.content import Blob, Manifest, Select
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Hits
@@ -17,5 +17,5 @@ class DigestHits:
     def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Manifest | None:
         return self._inner.manifest(name, reference) if isinstance(reference, Digest) else None
 
-    def blob(self, name: RepositoryName, digest: Digest) -> bytes | None:
-        return self._inner.blob(name, digest)
+    def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Blob | None:
+        return self._inner.blob(name, digest, select)

@@ -11,10 +11,9 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
-
-from entrepot.oci.errors import RegistryError
 
 _PROGRESS = struct.Struct("<qqq256p")
 _RECORD = struct.Struct(f"<{_PROGRESS.size}sQI")
@@ -73,9 +72,16 @@ class Spool:
         data = _begin(path)
         while data is None:
             data = _begin(path)
-        record = _open(_record_path(path), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        spool = cls(path, data, record, leads=True)
-        spool.report(Progress(None, 0, RUNNING, name))
+        with ExitStack() as undo:
+            # Else nobody could follow, and while the file is open nobody could lead.
+            undo.callback(os.close, data)
+            undo.callback(_unlink, path)
+            record = _open(_record_path(path), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            undo.callback(os.close, record)
+            undo.callback(_unlink, _record_path(path))
+            spool = cls(path, data, record, leads=True)
+            spool.report(Progress(None, 0, RUNNING, name))
+            undo.pop_all()
         return spool
 
     @classmethod
@@ -199,8 +205,3 @@ def _unlink(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
-
-
-def status_of(error: BaseException) -> int:
-    """The state that a failure leaves for the followers."""
-    return error.status if isinstance(error, RegistryError) else 502

@@ -121,3 +121,6 @@ class Supervisor(MPServer):
             # A signal to the whole group ends workers before we do, which is no failure.
             if not self.interrupt_signal:
                 raise
+        # All is done: another signal must not turn this into a failure while the interpreter ends.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

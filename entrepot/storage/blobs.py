@@ -51,11 +51,11 @@ class BlobStore:
             target = await read_alias(self._driver, layout.layer_link(name, digest), digest)
             path = layout.blob_data(target)
             if self._small.get(target) and (content := await self._small_content(target, path)) is not None:
-                return _small_blob(target, content, select)
+                return small_blob(target, content, select)
             size = (await self._driver.stat(path)).size
             if size <= SMALL:
                 self._small.put(target, True)
-                return _small_blob(target, await self._driver.get(path), select)
+                return small_blob(target, await self._driver.get(path), select)
         except PathNotFound:
             raise BlobUnknown(digest) from None
         span = None if select is None else select(size)
@@ -120,7 +120,8 @@ class BlobStore:
         return descriptor
 
 
-def _small_blob(digest: Digest, content: bytes, select: Select | None) -> Blob:
+def small_blob(digest: Digest, content: bytes, select: Select | None) -> Blob:
+    """A blob whose content is in memory, or what `select` chooses of it."""
     span = None if select is None else select(len(content))
     body = Bytes(content if span is None else content[span.start : span.stop])
     return Blob(Descriptor(OCTET_STREAM, digest, len(content)), body, span)

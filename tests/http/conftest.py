@@ -1,8 +1,9 @@
 """Servers whose limits in time are near, so that tests can meet them."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,12 @@ HEADERS, BODY, READER = 2.0, 2.0, 2.0
 """Seconds that an impatient server waits; nothing here depends on how much longer it takes."""
 
 
-def impatient(directory: Path, settings: dict[str, object]) -> Server:
-    """A server that is not started yet."""
-    patience = [str(seconds) for seconds in (HEADERS, BODY, READER, 0.0)]
-    prefix = (sys.executable, str(IMPATIENT), *patience)
+def impatient(
+    directory: Path, settings: Mapping[str, Any], *, body: float = BODY, settling: float = 0.0, workers: int = 2
+) -> Server:
+    """A server that is not started yet, and logs no requests."""
+    words = [str(number) for number in (HEADERS, body, READER, settling, workers)]
+    prefix = (sys.executable, str(IMPATIENT), *words)
     return Server(directory, merge({"log": {"accesslog": {"disabled": True}}}, settings), prefix=prefix)
 
 

@@ -11,6 +11,26 @@ def workers(supervisor: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()]
 
 
+def worker_of(supervisor: int, port: int, client: int) -> int | None:
+    """The worker that has accepted the connection from a client's port to `port` on 127.0.0.1."""
+    wanted = f"0100007F:{port:04X} 0100007F:{client:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    inodes = {f"socket:[{row[9]}]" for row in rows if f"{row[1]} {row[2]}" == wanted}
+    for worker in workers(supervisor):
+        with os.scandir(f"/proc/{worker}/fd") as descriptors:
+            if any(_target(entry.path) in inodes for entry in descriptors):
+                return worker
+    return None
+
+
+def is_gone(process: int) -> bool:
+    """Whether it has ended, be it that nobody has asked for its status yet."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def open_files(supervisor: int, below: Path | None = None) -> int:
     """Open files of all workers together, pipes and sockets included; or only those below a directory."""
     found = 0

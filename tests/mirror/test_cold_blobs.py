@@ -40,6 +40,24 @@ async def test_a_cold_blob_is_fetched_once_and_never_again(
     assert (leftovers(root), check(root)) == ([], [])
 
 
+@pytest.mark.parametrize("size", [0, 1000, MIB])
+async def test_a_sha512_blob_is_fetched_and_kept_by_its_own_digest(
+    upstream: TestUpstream, worker: Worker, root: Path, size: int
+) -> None:
+    """It lies where a push would have put it."""
+    content = os.urandom(size)
+    digest = Digest.of(content, "sha512")
+    upstream.repositories[NAME].blobs[digest] = content
+
+    assert await worker.blob(digest) == content
+    await worker.settled()
+    assert await worker.blob(digest) == content
+
+    assert upstream.count("GET") == 1
+    assert (root / layout.blob_data(digest)[1:]).read_bytes() == content
+    assert (leftovers(root), check(root)) == ([], [])
+
+
 async def test_eight_clients_of_a_cold_blob_are_one_download(upstream: TestUpstream, worker: Worker) -> None:
     """Whenever they come, each gets all of it."""
     content = os.urandom(5 * MIB)

@@ -4,8 +4,9 @@ import http.client
 import os
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from entrepot.mirror.fill import HELD_BACK
 from entrepot.oci.digest import Digest
 from entrepot.storage import layout
 from entrepot.testing.faults import Gate, cut, flipped, held
-from entrepot.testing.images import SampleManifest, image, index
+from entrepot.testing.images import SampleManifest, image, image_of_size, index
 from entrepot.testing.upstreams import TestUpstream, ThreadedUpstream
 from tests.repositories import Repository, error_codes, fresh_name
 from tests.servers import Server
@@ -84,10 +85,10 @@ def mirror(server: Server, upstream: TestUpstream) -> Iterator[Mirror]:
     upstream.behave()
 
 
-def started(directory: Path, upstream: TestUpstream) -> Server:
+def started(directory: Path, upstream: TestUpstream, prefix: Sequence[str] = ()) -> Server:
     """A mirror of two workers, however many cores there are."""
     settings = {"proxy": {"remoteurl": upstream.url}}
-    return Server(directory, settings, prefix=("env", "ENTREPOT_WORKERS=2"))
+    return Server(directory, settings, prefix=(*prefix, "env", "ENTREPOT_WORKERS=2"))
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -317,6 +318,34 @@ def test_a_killed_leader_is_followed_by_another(tmp_path: Path, upstream: TestUp
         wait_until(mirror.data(digest).exists)
         assert not mirror.spool(digest).exists()
         assert upstream.count("GET", digest) == 2
+
+
+NO_ROOM = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_store_without_room_still_mirrors_manifests(tmp_path: Path, upstream: TestUpstream) -> None:
+    """What is small enough is kept; a blob that is not is refused by what has failed, and nothing half is left."""
+    with started(tmp_path, upstream, (sys.executable, "-c", NO_ROOM)) as server:
+        mirror = Mirror(server, upstream)
+        made = image_of_size(60_000)
+        mirror.add_image("latest", made)
+        for _ in range(2):
+            assert mirror.get("manifests/latest").content == made.content
+            assert mirror.get(f"manifests/{made.digest}").content == made.content
+        for blob in made.blobs:
+            assert mirror.get(f"blobs/{blob.digest}").content == blob.content
+
+        small, _ = mirror.add_blob(50_000)
+        large, content = mirror.add_blob(MIB)
+        answer = mirror.get(f"blobs/{small}")
+        assert (answer.status_code, error_codes(answer)) == (507, ["UNKNOWN"])
+        assert content.startswith(read_until_cut(mirror.begin(large)))
+        wait_until(lambda: not any(mirror.spool(digest).exists() for digest in (small, large)))
+        assert not any(mirror.data(digest).exists() for digest in (small, large))
 
 
 def read_until_cut(answer: http.client.HTTPResponse) -> bytes:

@@ -252,6 +252,19 @@ class TestRecord:
         leading.close()
         following.close()
 
+    def test_a_leader_that_can_not_begin_leaves_the_place_free(self, root: Path) -> None:
+        """No room, or no file left to open: the next one leads as if nobody had tried."""
+        path = root / self.PATH
+        record = path.with_name("fill.progress")
+        record.mkdir(parents=True)
+        for _ in range(3):
+            with pytest.raises(IsADirectoryError):
+                Spool.lead(str(path), NAME)
+        assert not path.exists()
+
+        record.rmdir()
+        Spool.lead(str(path), NAME).close()
+
     def test_no_symlink_is_followed(self, root: Path) -> None:
         """A planted one does not make us write elsewhere."""
         (root / "blobs").mkdir()

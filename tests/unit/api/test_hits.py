@@ -6,10 +6,11 @@ from entrepot.api.dispatch import Dispatcher
 from entrepot.api.hits import HitHandlers
 from entrepot.api.message import Response
 from entrepot.api.routes import Action
-from entrepot.content import Bytes, Manifest
+from entrepot.content import Blob, Bytes, Manifest, Select
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import parse
 from entrepot.oci.names import RepositoryName, Tag
+from entrepot.storage.blobs import small_blob
 from entrepot.testing.images import image
 from tests.unit.api.requests import request, values
 
@@ -26,8 +27,8 @@ class Held:
     def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Manifest | None:
         return MANIFEST if name == "team/app" and reference in ("1", DIGEST) else None
 
-    def blob(self, name: RepositoryName, digest: Digest) -> bytes | None:
-        return b"hello" if name == "team/app" and digest == BLOB else None
+    def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Blob | None:
+        return small_blob(digest, b"hello", select) if name == "team/app" and digest == BLOB else None
 
 
 def ask(
@@ -70,11 +71,23 @@ def test_a_small_blob_is_answered_with_all_its_headers() -> None:
     assert values(answer, "docker-content-digest") == [str(BLOB)]
 
 
+def test_a_part_of_a_blob_is_answered_with_its_place() -> None:
+    """206, as far as the blob goes; a Range on HEAD means nothing (RFC 9110 §14.2)."""
+    part = ask("GET", f"/prefix/v2/team/app/blobs/{BLOB}", {"Range": "bytes=1-99"})
+    head = ask("HEAD", f"/prefix/v2/team/app/blobs/{BLOB}", {"Range": "bytes=1-99"})
+
+    assert part is not None
+    assert (part.status, part.body) == (206, Bytes(b"ello"))
+    assert values(part, "content-range") == ["bytes 1-4/5"]
+    assert head is not None
+    assert (head.status, values(head, "content-length")) == (200, ["5"])
+
+
 @pytest.mark.parametrize(
     ("method", "path", "headers"),
     [
         ("GET", "/prefix/v2/team/app/manifests/1", {"If-None-Match": "*"}),
-        ("GET", f"/prefix/v2/team/app/blobs/{BLOB}", {"Range": "bytes=0-1"}),
+        ("GET", f"/prefix/v2/team/app/blobs/{BLOB}", {"Range": "bytes=5-"}),
         ("DELETE", "/prefix/v2/team/app/manifests/1", {}),
         ("PUT", "/prefix/v2/team/app/manifests/1", {}),
         ("get", "/prefix/v2/team/app/manifests/1", {}),
@@ -90,7 +103,7 @@ def test_a_small_blob_is_answered_with_all_its_headers() -> None:
     ],
 )
 def test_everything_else_takes_the_ordinary_way(method: str, path: str, headers: dict[str, str]) -> None:
-    """Conditions, ranges, other methods, errors, lists: nothing is answered at once."""
+    """Conditions, ranges out of bounds, other methods, errors, lists: nothing is answered at once."""
     assert ask(method, path, headers) is None
 
 

@@ -1,5 +1,6 @@
-"""A driver that fails when it is told to: its Nth call, or that one and all after it, before or after its effect."""
+"""A driver that fails when it is told to: at its Nth call, or from that one on, before the effect or after it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -37,6 +38,32 @@ class Fault:
         if self._late:
             await call()
         raise self._error()
+
+
+class Departure(Fault):
+    """Fails nothing, but cancels `task` at its call, as a server does whose client has left."""
+
+    def __init__(self, at: int, *, late: bool) -> None:
+        super().__init__(RuntimeError, at, lasts=False, late=late)
+        self.task: asyncio.Task[object] | None = None
+
+    async def over(self, call: Callable[[], Awaitable[T]]) -> T:
+        strikes = self._strikes() and self.task is not None
+        if not strikes:
+            return await call()
+        self.struck += 1
+        if not self._late:
+            self._cancel()
+            await asyncio.sleep(0)
+        result = await call()
+        if self._late:
+            self._cancel()
+            await asyncio.sleep(0)
+        return result
+
+    def _cancel(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
 
 
 class Failing:

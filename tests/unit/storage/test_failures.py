@@ -1,5 +1,6 @@
 """Any call of the driver may fail, once or from then on: the store stays sound, and the client's next try succeeds."""
 
+import asyncio
 import errno
 import itertools
 import shutil
@@ -14,7 +15,7 @@ from entrepot.drivers.memory import MemoryDriver
 from entrepot.storage.local import LocalRegistry
 from entrepot.storage.validation import Rules
 from tests.crash.layout_check import check
-from tests.unit.storage.failing import Failing, Fault
+from tests.unit.storage.failing import Departure, Failing, Fault
 from tests.unit.storage.operations import OPERATIONS, Operation, prepare_witness, verify_witness
 
 
@@ -94,6 +95,22 @@ async def test_no_failing_call_harms_a_store_of_files(operation: Operation, judg
     assert number > 1
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["before its effect", "after its effect"])
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+async def test_no_departure_harms_the_store(operation: Operation, late: bool, judge: Judge, root: Path) -> None:
+    """A request may be cancelled at any call; whoever asks again finds a store that is sound, and gets through."""
+    for number in itertools.count(1):
+        fault = Departure(number, late=late)
+        driver = FilesystemDriver(str(root / str(number)))
+        driver.check()
+        await run_once(operation, driver, fault, judge, root)
+        driver.close()
+        if not fault.struck:
+            break
+
+    assert number > 1
+
+
 async def run_once(operation: Operation, driver: Driver, fault: Fault, judge: Judge, root: Path) -> None:
     """One life of a store: filled, struck in the middle of the operation, looked at, and tried again."""
     sound = LocalRegistry(driver, None, Rules())
@@ -101,12 +118,13 @@ async def run_once(operation: Operation, driver: Driver, fault: Fault, judge: Ju
     await operation.prepare(sound)
     before = await judge.problems(driver, root)
     struck = LocalRegistry(Failing(driver, fault), None, Rules())
-    try:
-        await operation.act(struck)
-        done = True
-    except (NoSpace, OSError):
-        done = False
+    act = asyncio.ensure_future(operation.act(struck))
+    if isinstance(fault, Departure):
+        fault.task = act
+    await asyncio.wait({act})
     fault.heal()
+    done = not act.cancelled() and act.exception() is None
+    assert done or act.cancelled() or isinstance(act.exception(), NoSpace | OSError)
 
     assert set(await judge.problems(driver, root)) <= set(before)
     if not done:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.content import Blob, Bytes
 from entrepot.driver import Resident
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.memory import MemoryDriver
@@ -19,6 +20,7 @@ from entrepot.storage.local import LocalRegistry
 from entrepot.storage.validation import Rules
 from entrepot.testing.images import image
 from entrepot.testing.registry_contents import push, upload
+from entrepot.wire.ranges import Span
 
 APP, OTHER = RepositoryName.parse("library/app"), RepositoryName.parse("library/other")
 LATEST = Tag.parse("latest")
@@ -51,6 +53,11 @@ class Store:
         await reader.open_blob(self.blob)
 
 
+def content_of(blob: Blob | None) -> bytes | None:
+    """What is in memory of it."""
+    return blob.body.content if blob is not None and isinstance(blob.body, Bytes) else None
+
+
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """Filled, and read once."""
@@ -67,7 +74,7 @@ async def test_what_was_read_before_is_a_hit(store: Store) -> None:
     assert known is not None
     assert known.content == store.sample.content
     assert store.hits.manifest(APP, LATEST) == known
-    assert store.hits.blob(APP, store.blob) == b"hello"
+    assert content_of(store.hits.blob(APP, store.blob)) == b"hello"
     assert store.hits.manifest(OTHER, store.digest) is None
     assert store.hits.manifest(OTHER, LATEST) is None
     assert store.hits.blob(OTHER, store.blob) is None
@@ -140,10 +147,29 @@ async def test_a_mirror_answers_no_tag_at_once(store: Store) -> None:
 
     assert hits.manifest(APP, LATEST) is None
     assert hits.manifest(APP, store.digest) is not None
-    assert hits.blob(APP, store.blob) == b"hello"
+    assert content_of(hits.blob(APP, store.blob)) == b"hello"
 
 
 def test_only_drivers_that_keep_files_in_memory_offer_it() -> None:
     """The memory driver's content belongs to one thread."""
     assert not isinstance(MemoryDriver(), Resident)
     assert isinstance(FilesystemDriver("/nowhere"), Resident)
+
+
+async def test_a_small_part_of_a_large_blob_is_a_hit(store: Store) -> None:
+    """Read from what the kernel has in memory; a large part, and the whole, are sent by the server itself."""
+    large = os.urandom(1024 * 1024)
+    digest = Digest.of(large)
+    await upload(store.registry.writer(APP), large)
+    await store.registry.reader(APP).open_blob(digest)
+    await asyncio.sleep(SETTLED)
+    await store.registry.reader(APP).stat_blob(digest)
+
+    part = store.hits.blob(APP, digest, lambda size: Span(size - 1000, size))
+
+    assert part is not None
+    assert content_of(part) == large[-1000:]
+    assert (part.descriptor.size, part.span) == (len(large), Span(len(large) - 1000, len(large)))
+    assert store.hits.blob(APP, digest) is None
+    assert store.hits.blob(APP, digest, lambda size: Span(0, size)) is None
+    assert store.hits.blob(OTHER, digest, lambda size: Span(0, 1)) is None

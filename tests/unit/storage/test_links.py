@@ -1,14 +1,19 @@
 """Links that are not what they should be count as absent, and are healed by the next write."""
 
+import asyncio
+
 import pytest
 
 from entrepot.driver import Driver, PathNotFound
+from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import BlobUnknown, ManifestUnknown
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.storage import layout
+from entrepot.storage.hits import LocalHits
 from entrepot.storage.links import read_link, write_link
 from entrepot.storage.local import LocalRegistry
+from entrepot.storage.validation import Rules
 from entrepot.testing.images import image
 from entrepot.testing.registry_contents import push, read_blob, upload
 
@@ -124,3 +129,25 @@ async def test_a_damaged_tag_is_unknown_until_it_is_set_again(registry: LocalReg
     await registry.driver.put(layout.tag_current(APP, LATEST), content)
     await repository.untag(LATEST)
     assert (await repository.tags("", None)).items == ["other"]
+
+
+async def test_a_link_to_other_content_is_no_hit_either(files: FilesystemDriver) -> None:
+    """What is answered from memory keeps to the same rule."""
+    registry = LocalRegistry(files, files, Rules())
+    repository, hits = registry.writer(APP), LocalHits(files, registry.manifests)
+    one, other = [await push(repository, image(1)) for _ in range(2)]
+    for content in (b"hello", b"other"):
+        await upload(repository, content)
+    await files.put(layout.revision_link(APP, one), other.encode())
+    await files.put(layout.layer_link(APP, HELLO), OTHER.encode())
+    await asyncio.sleep(0.3)  # so that memory may hold what is read now
+    await repository.manifest(other)
+    await repository.open_blob(OTHER)
+    for path in (layout.revision_link(APP, one), layout.layer_link(APP, HELLO)):
+        await read_link(files, path)
+
+    assert (hits.manifest(APP, one), hits.blob(APP, HELLO)) == (None, None)
+    right = hits.blob(APP, OTHER)
+    assert right is not None
+    assert await read_blob(right) == b"other"
+    assert hits.manifest(APP, other) is not None
