@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from entrepot.cli.configuration import WORKERS, ConfigPath, read
 from entrepot.config.drivers import Filesystem
 from entrepot.config.root import Configuration
 from entrepot.server.listener import Address, StartFailed
+from entrepot.server.logs import tell
 from entrepot.server.run import serve as run
 
 
@@ -43,9 +43,7 @@ def _announce(configuration: Configuration, address: Address) -> None:
     if configuration.proxy.remoteurl:
         lines.append(f"mirror of      {configuration.proxy.remoteurl}")
         lines.append(f"daemon.json    {json.dumps({'registry-mirrors': [url]})}")
-    # Whoever cannot be told, as on a full disk, is served all the same.
-    with suppress(OSError):
-        typer.echo("\n".join(lines), err=True)
+    tell("\n".join(lines))
 
 
 def _url(configuration: Configuration, address: Address) -> str:

@@ -13,6 +13,7 @@ from entrepot.drivers.durable import write_all
 from entrepot.drivers.failures import reporting
 from entrepot.drivers.paths import check_path, split_path
 from entrepot.drivers.root import FILE_MODE, TRIES, Root, closing_descriptor
+from entrepot.drivers.writeback import Writeback
 
 _GROWING = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -92,6 +93,7 @@ class GrowingFile(OpenFile):
         self.size = 0
         self._is_new = False
         self._failure: OSError | None = None
+        self._writeback = Writeback(0)
 
     def open(self) -> None:
         """Open it, or make it and its directories."""
@@ -100,6 +102,7 @@ class GrowingFile(OpenFile):
         with reporting(self._path):
             self._root.within(directory, lambda parent: self._open_in(parent, name))
             self.size = os.fstat(self._descriptor).st_size
+        self._writeback = Writeback(self.size)
 
     def _open_in(self, parent: int, name: str) -> None:
         try:
@@ -113,6 +116,7 @@ class GrowingFile(OpenFile):
         with reporting(self._path):
             for taken in write_all(self._descriptor, chunks):
                 self.size += taken
+        self._writeback.grown(self._descriptor, self.size)
 
     def truncate(self, size: int) -> None:
         if size < self.size:

@@ -22,18 +22,20 @@ _NO_KEY = re.compile(r"[^!#-<>-~]+")
 """What cannot stand in a key of a text line: blanks, quotes, `=`, and all that is not ASCII."""
 
 
-class LineLog:
-    """Writes each line with one system call to standard error. A line that cannot be written now is lost.
+def tell(lines: str) -> None:
+    """Write to standard error with one system call. What cannot be written now is lost.
 
     A log on a full disk, or in a pipe that nobody reads, must neither fail nor hold up a request.
     """
+    with suppress(OSError):
+        if select.select((), (_STDERR,), (), 0)[1]:
+            os.write(_STDERR, f"{lines}\n".encode("utf-8", "backslashreplace"))
 
-    def write(self, line: str) -> None:
-        with suppress(OSError):
-            if select.select((), (_STDERR,), (), 0)[1]:
-                os.write(_STDERR, f"{line}\n".encode("utf-8", "backslashreplace"))
 
-    msg = debug = info = warning = error = critical = write
+class LineLog:
+    """What a logger writes to."""
+
+    msg = debug = info = warning = error = critical = staticmethod(tell)
 
 
 def open_standard_streams() -> None:

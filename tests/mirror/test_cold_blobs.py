@@ -105,45 +105,6 @@ async def test_many_small_blobs_by_many_clients_of_many_workers_are_fetched_once
     assert (leftovers(root), check(root)) == ([], [])
 
 
-async def test_a_client_that_leaves_does_not_stop_the_download(upstream: TestUpstream, worker: Worker) -> None:
-    """Not even when it was the first, and the only one."""
-    content = os.urandom(5 * MIB)
-    digest = upstream.add_blob(NAME, content)
-    gate = Gate()
-    upstream.misbehave(held(2 * MIB, gate), path="/blobs/")
-
-    body = (await worker.open(digest)).body
-    assert isinstance(body, GrowingFile)
-    await anext(body.spans)
-    await body.spans.aclose()
-    gate.open()
-    await worker.settled()
-
-    assert await worker.blob(digest) == content
-    assert upstream.count("GET") == 1
-
-
-async def test_a_client_that_leaves_before_the_size_is_known_does_not_stop_it_either(
-    upstream: TestUpstream, worker: Worker
-) -> None:
-    """A request that is cancelled takes nothing along."""
-    content = os.urandom(MIB)
-    digest = upstream.add_blob(NAME, content)
-    gate = Gate()
-    upstream.misbehave(held(-1, gate), path="/blobs/")
-
-    leaving = asyncio.create_task(worker.open(digest))
-    await gate.reached()
-    leaving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await leaving
-    gate.open()
-    await worker.settled()
-
-    assert await worker.blob(digest) == content
-    assert upstream.count("GET") == 1
-
-
 async def test_a_client_gets_what_has_arrived_before_the_rest_has(upstream: TestUpstream, worker: Worker) -> None:
     """All but the last block, which is held back until all is known to be right; also from a slow upstream."""
     content = os.urandom(300_000)

@@ -1,67 +1,19 @@
 """A mirror of two worker processes, over sockets on both sides: what its clients see of all that."""
 
-import http.client
-import os
-import signal
 import socket
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from entrepot.mirror.fill import HELD_BACK
-from entrepot.oci.digest import Digest
-from entrepot.storage import layout
 from entrepot.testing.faults import Gate, cut, flipped, held
-from entrepot.testing.images import SampleManifest, image, image_of_size, index
+from entrepot.testing.images import image, index
 from entrepot.testing.upstreams import TestUpstream, ThreadedUpstream
-from tests.repositories import Repository, error_codes, fresh_name
+from tests.mirror.serving import MIB, Mirror, read_until_cut, started, wait_until
+from tests.repositories import Repository, error_codes
 from tests.servers import Server
-
-MIB = 1 << 20
-PATIENCE = 60.0  # seconds; met only by what never comes
-
-
-class Mirror:
-    """The server, its upstream, and a repository that nobody has used."""
-
-    def __init__(self, server: Server, upstream: TestUpstream) -> None:
-        self.server = server
-        self.upstream = upstream
-        self.name = fresh_name()
-
-    def add_blob(self, size: int) -> tuple[Digest, bytes]:
-        """A new blob that the upstream has."""
-        content = os.urandom(size)
-        return self.upstream.add_blob(self.name, content), content
-
-    def add_image(self, tag: str, made: SampleManifest) -> None:
-        """An image that the upstream has."""
-        self.upstream.add_image(self.name, tag, made)
-
-    def get(self, path: str, **headers: str) -> httpx.Response:
-        """An answer to a new connection, with its whole body."""
-        with self.server.client() as client:
-            return Repository(client, self.name).get(path, headers={k.replace("_", "-"): v for k, v in headers.items()})
-
-    def begin(self, digest: Digest) -> http.client.HTTPResponse:
-        """An answer of which only the head was read, on a connection of its own; closing it closes that."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE)
-        connection.request("GET", f"/v2/{self.name}/blobs/{digest}", headers={"Connection": "close"})
-        return connection.getresponse()
-
-    def data(self, digest: Digest) -> Path:
-        """Where a blob is kept."""
-        return self.server.root / layout.blob_data(digest)[1:]
-
-    def spool(self, digest: Digest) -> Path:
-        """Where it grows until then."""
-        return self.server.root / layout.blob_spool(digest)[1:]
 
 
 @pytest.fixture(scope="module")
@@ -83,32 +35,6 @@ def mirror(server: Server, upstream: TestUpstream) -> Iterator[Mirror]:
     """A repository of its own for each test."""
     yield Mirror(server, upstream)
     upstream.behave()
-
-
-def started(directory: Path, upstream: TestUpstream, prefix: Sequence[str] = ()) -> Server:
-    """A mirror of two workers, however many cores there are."""
-    settings = {"proxy": {"remoteurl": upstream.url}}
-    return Server(directory, settings, prefix=(*prefix, "env", "ENTREPOT_WORKERS=2"))
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Return once it is true."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
-
-
-def test_sixteen_connections_are_one_download(mirror: Mirror) -> None:
-    """Whichever worker each of them meets."""
-    digest, content = mirror.add_blob(6 * MIB)
-
-    with ThreadPoolExecutor(16) as clients:
-        answers = list(clients.map(lambda _: mirror.get(f"blobs/{digest}"), range(16)))
-
-    assert [(answer.status_code, answer.content == content) for answer in answers] == [(200, True)] * 16
-    assert mirror.upstream.count("GET", digest) == 1
-    assert mirror.upstream.bytes_sent(digest) == len(content)
 
 
 @pytest.mark.parametrize("size", [0, 1000, HELD_BACK + 1, 3 * MIB])
@@ -195,7 +121,7 @@ def test_a_small_wrong_blob_is_an_error_message(mirror: Mirror) -> None:
 def test_a_client_that_reads_nothing_does_not_hold_up_the_download(mirror: Mirror) -> None:
     """The upstream is drained as fast as it sends; who is slow reads from the disk."""
     digest, content = mirror.add_blob(32 * MIB)
-    with socket.create_connection(("127.0.0.1", mirror.server.port), PATIENCE) as client:
+    with socket.create_connection(("127.0.0.1", mirror.server.port), 60) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(
             f"GET /v2/{mirror.name}/blobs/{digest} HTTP/1.1\r\nHost: {mirror.server.address}\r\n\r\n".encode()
@@ -267,118 +193,6 @@ def test_writes_are_refused_and_change_nothing(mirror: Mirror) -> None:
     for answer in answers:
         assert (answer.status_code, error_codes(answer)) == (405, ["UNSUPPORTED"])
     assert everything(mirror.server.root) == before
-
-
-def test_the_upstream_may_be_down_when_the_mirror_starts(tmp_path: Path) -> None:
-    """What was cached before is served, the rest is an error that says so, and all is well when it is back."""
-    running = ThreadedUpstream()
-    with running as upstream:
-        mirror = Mirror(started(tmp_path, upstream), upstream)
-        made = image(1)
-        mirror.add_image("latest", made)
-        with mirror.server:
-            mirror.get("manifests/latest")
-            for blob in made.blobs:
-                mirror.get(f"blobs/{blob.digest}")
-                wait_until(mirror.data(Digest(blob.digest)).exists)
-        running.stop()
-
-        with mirror.server:
-            assert mirror.get("manifests/latest").content == made.content
-            for blob in made.blobs:
-                assert mirror.get(f"blobs/{blob.digest}").content == blob.content
-            assert mirror.get("tags/list").json()["tags"] == ["latest"]
-            cold, content = mirror.add_blob(1000)
-            for path in (f"blobs/{cold}", "manifests/never"):
-                answer = mirror.get(path)
-                assert (answer.status_code, error_codes(answer)) == (503, ["UNKNOWN"])
-
-            running.start()
-            assert mirror.get(f"blobs/{cold}").content == content
-            assert mirror.get("manifests/never").status_code == 404
-
-
-def test_a_killed_leader_is_followed_by_another(tmp_path: Path, upstream: TestUpstream) -> None:
-    """Its clients and those of the other worker are cut off; whoever tries again gets the blob, and all of it."""
-    with started(tmp_path, upstream) as server:
-        mirror = Mirror(server, upstream)
-        digest, content = mirror.add_blob(8 * MIB)
-        upstream.misbehave(held(4 * MIB, Gate()), path=digest, times=1)
-        clients = [mirror.begin(digest)]
-        while len(holders(mirror.spool(digest), server.pid)) < 2:
-            clients.append(mirror.begin(digest))
-
-        os.kill(leader(mirror.spool(digest)), signal.SIGKILL)
-
-        for client in clients:
-            got = read_until_cut(client)
-            assert len(got) < len(content)
-            assert content.startswith(got)
-        assert mirror.get(f"blobs/{digest}").content == content
-        wait_until(mirror.data(digest).exists)
-        assert not mirror.spool(digest).exists()
-        assert upstream.count("GET", digest) == 2
-
-
-NO_ROOM = """
-import os, resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
-
-
-def test_a_store_without_room_still_mirrors_manifests(tmp_path: Path, upstream: TestUpstream) -> None:
-    """What is small enough is kept; a blob that is not is refused by what has failed, and nothing half is left."""
-    with started(tmp_path, upstream, (sys.executable, "-c", NO_ROOM)) as server:
-        mirror = Mirror(server, upstream)
-        made = image_of_size(60_000)
-        mirror.add_image("latest", made)
-        for _ in range(2):
-            assert mirror.get("manifests/latest").content == made.content
-            assert mirror.get(f"manifests/{made.digest}").content == made.content
-        for blob in made.blobs:
-            assert mirror.get(f"blobs/{blob.digest}").content == blob.content
-
-        small, _ = mirror.add_blob(50_000)
-        large, content = mirror.add_blob(MIB)
-        answer = mirror.get(f"blobs/{small}")
-        assert (answer.status_code, error_codes(answer)) == (507, ["UNKNOWN"])
-        assert content.startswith(read_until_cut(mirror.begin(large)))
-        wait_until(lambda: not any(mirror.spool(digest).exists() for digest in (small, large)))
-        assert not any(mirror.data(digest).exists() for digest in (small, large))
-
-
-def read_until_cut(answer: http.client.HTTPResponse) -> bytes:
-    """What comes before the connection breaks, or the body ends."""
-    got = b""
-    with answer, suppress(http.client.IncompleteRead, ConnectionError):
-        while piece := answer.read1(MIB):
-            got += piece
-    return got
-
-
-def holders(path: Path, supervisor: int) -> set[int]:
-    """The worker processes that have a file open."""
-    workers = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return {int(worker) for worker in workers if any(_targets(worker, str(path)))}
-
-
-def _targets(process: str, path: str) -> Iterator[bool]:
-    for number in os.listdir(f"/proc/{process}/fd"):
-        try:
-            yield os.readlink(f"/proc/{process}/fd/{number}") == path
-        except FileNotFoundError:
-            continue
-
-
-def leader(path: Path) -> int:
-    """The process that holds the lock on a file."""
-    inode = str(path.stat().st_ino)
-    for line in Path("/proc/locks").read_text().splitlines():
-        _, kind, _, _, process, place, *_ = line.split()
-        if kind == "FLOCK" and place.rpartition(":")[2] == inode:
-            return int(process)
-    raise AssertionError("nobody leads")
 
 
 def everything(root: Path) -> dict[str, bytes]:

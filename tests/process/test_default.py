@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import httpx
-import pytest
 
 from entrepot.testing.images import image
 from entrepot.testing.upstreams import ThreadedUpstream
@@ -13,25 +12,18 @@ from tests.real.processes import Process, accepts
 from tests.servers import choose_port
 
 
-@pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the server is started, so that its `./data` is there."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def start(directory: Path, port: int, **environment: str) -> Process:
-    process = Process(
-        [*COMMAND, "serve"], directory / "log", {"REGISTRY_HTTP_ADDR": f"127.0.0.1:{port}", **environment}
-    )
+    """Start the server in `directory`, so that its `./data` is there."""
+    command = ["env", "-C", str(directory), *COMMAND, "serve"]
+    process = Process(command, directory / "log", {"REGISTRY_HTTP_ADDR": f"127.0.0.1:{port}", **environment})
     process.wait_until(lambda: accepts(port))
     return process
 
 
-def test_it_starts_without_its_upstream(directory: Path) -> None:
+def test_it_starts_without_its_upstream(tmp_path: Path) -> None:
     """It serves although the upstream cannot be reached, and prints where, from which data, and what dockerd needs."""
     port = choose_port()
-    process = start(directory, port, REGISTRY_PROXY_REMOTEURL="http://127.0.0.1:1")
+    process = start(tmp_path, port, REGISTRY_PROXY_REMOTEURL="http://127.0.0.1:1")
     try:
         url = f"http://127.0.0.1:{port}"
         assert httpx.get(f"{url}/v2/", trust_env=False).text == "{}"
@@ -41,22 +33,22 @@ def test_it_starts_without_its_upstream(directory: Path) -> None:
 
         lines = process.output().splitlines()
         assert f"listening on   {url}" in lines
-        assert f"data in        {directory / 'data'}" in lines
+        assert f"data in        {tmp_path / 'data'}" in lines
         assert "mirror of      http://127.0.0.1:1" in lines
         [told] = [line for line in lines if line.startswith("daemon.json ")]
         assert json.loads(told.removeprefix("daemon.json ")) == {"registry-mirrors": [url]}
     finally:
         assert process.stop() == 0
-    assert (directory / "data").is_dir()
+    assert (tmp_path / "data").is_dir()
 
 
-def test_it_mirrors(directory: Path) -> None:
+def test_it_mirrors(tmp_path: Path) -> None:
     """With an upstream that is there, and its data elsewhere, it pulls through."""
-    port, made, data = choose_port(), image(1), directory / "elsewhere"
+    port, made, data = choose_port(), image(1), tmp_path / "elsewhere"
     with ThreadedUpstream() as upstream:
         upstream.add_image("library/busybox", "latest", made)
         process = start(
-            directory,
+            tmp_path,
             port,
             REGISTRY_PROXY_REMOTEURL=upstream.url,
             REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=str(data),
@@ -68,4 +60,4 @@ def test_it_mirrors(directory: Path) -> None:
         finally:
             assert process.stop() == 0
     assert any(data.rglob("link"))
-    assert not (directory / "data").exists()
+    assert not (tmp_path / "data").exists()

@@ -98,17 +98,6 @@ def test_name(tmp_path: Path) -> None:
         assert ask("localhost", port) == 200
 
 
-def test_addr_in_the_environment(tmp_path: Path) -> None:
-    """The environment may say where."""
-    port = choose_port()
-    command = [*COMMAND, "serve", str(write_config(tmp_path, IN_MEMORY))]
-    process = Process(command, tmp_path / "log", {"REGISTRY_HTTP_ADDR": f"127.0.0.1:{port}"})
-    try:
-        process.wait_until(lambda: accepts(port))
-    finally:
-        assert process.stop() == 0
-
-
 def test_http2_without_tls(serve: Serve) -> None:
     """With `http.h2c.enabled` a client may begin with HTTP/2; HTTP/1.1 is spoken on the same port."""
     server = serve(merge(IN_MEMORY, {"http": {"h2c": {"enabled": True}}}))
