@@ -37,6 +37,7 @@ class AccessLog:
         self._poll.register(descriptor, select.POLLOUT)
         # Two threads append; only the event loop's takes away. A list's own methods are atomic.
         self._lines: list[str] = []
+        self._is_awaited = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._second = 0
         self._stamp = ""
@@ -49,9 +50,10 @@ class AccessLog:
         """To be called once a request: in the event loop, or in any thread after `begin`."""
         if len(self._lines) >= _MOST:
             return
-        is_first = not self._lines
         self._lines.append(self._format(request, response))
-        if is_first:
+        # After the line, as `_tick` asks for lines after it has taken this back: one of the two sees the other's.
+        if not self._is_awaited:
+            self._is_awaited = True
             loop = self._loop or asyncio.get_running_loop()
             loop.call_soon_threadsafe(loop.call_later, _PAUSE, self._tick)
 
@@ -61,8 +63,10 @@ class AccessLog:
         self._lines.clear()
 
     def _tick(self) -> None:
+        self._is_awaited = False
         self._write(0)
         if self._lines:
+            self._is_awaited = True
             asyncio.get_running_loop().call_later(_RETRY, self._tick)
 
     def _write(self, patience: float) -> None:

@@ -94,10 +94,10 @@ class Supervisor(MPServer):
 
     def _mourn(self, idx: int, worker: WorkerProcess) -> None:
         log.error("worker_ended", worker=idx + 1, pid=worker.inner.pid, status=worker.inner.exitcode)
-        if len(self._listening) > 1:
-            # Nobody accepts what comes to this socket; the kernel gives it to the other workers from now on.
-            self._listening.pop(idx).close()
         if self._age(worker.birth) < self._patience.settling < self._age(self._started):
+            if len(self._listening) > 1:
+                # Else what the kernel gives to this socket would wait as long as we do.
+                self._listening.pop(idx).close()
             self.main_loop_interrupt.wait(_PAUSE)
 
     def _age(self, since: float) -> float:

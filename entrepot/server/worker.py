@@ -7,6 +7,7 @@ make a task for it, takes longer than all the rest. Must not know what the appli
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import Any, Protocol, Self
 
 from granian._futures import _cbsched_aioschedule, _future_watcher_wrapper
@@ -18,6 +19,8 @@ from granian.server.mp import WorkerProcess
 # Their stubs lack the arguments.
 _new_scheduler: Any = CallbackScheduler.__new__
 _new_worker: Any = RSGIWorker
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Application(Protocol):
@@ -58,6 +61,9 @@ def run_worker(worker_id: int, application: Application, sock: Any, ipc: Any, *o
     loop, _, threads, blocking, python, python_idle, backpressure, _, *http = options
     mode, http1, http2, websockets, static, _, tls, _, metrics = http
     stopping = asyncio.Event()
+    # uvloop loses signals that come before it runs: they wait until it does.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, _SIGNALS)
     shutdown = set_loop_signals(loop)
     shutdown.add_cb(lambda: loop.call_soon_threadsafe(stopping.set))
     application.__rsgi_init__(loop)

@@ -5,7 +5,8 @@
         def registry(self, tmp_path: Path) -> Registry:
             return MyRegistry(tmp_path)
 
-What can only be read, such as a cache, keeps `ReadingSuite`, for which the fixture `shelf` says how things get into it.
+What can only be read, such as a cache, keeps `ReadingSuite` and `ListSuite`; for them the fixture `shelf` says how
+things get into it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from entrepot.oci.names import RepositoryName
 from entrepot.registry import Registry
 from entrepot.testing.images import SampleManifest
 from entrepot.testing.registry_contents import push, upload
+from entrepot.testing.registry_lists import ListSuite
 from entrepot.testing.registry_reading import ReadingSuite, Shelf
 from entrepot.testing.registry_uploads import UploadSuite
 from entrepot.testing.registry_writing import WritingSuite
 
-__all__ = ["ReadingSuite", "RegistrySuite", "Shelf"]
+__all__ = ["ListSuite", "ReadingSuite", "RegistrySuite", "Shelf"]
 
 
 class PushingShelf:
@@ -37,7 +39,7 @@ class PushingShelf:
         return await push(self._registry.writer(name), made, *tags)
 
 
-class RegistrySuite(ReadingSuite, UploadSuite, WritingSuite):
+class RegistrySuite(ReadingSuite, ListSuite, UploadSuite, WritingSuite):
     """All tests of the contract. The subclass gives the fixture `registry`: an empty registry, closed afterwards."""
 
     pytestmark = pytest.mark.asyncio

@@ -16,7 +16,7 @@ from entrepot.storage.cache import LocalCache
 from entrepot.storage.local import LocalRegistry
 from entrepot.storage.validation import Rules
 from entrepot.testing.images import SampleManifest
-from entrepot.testing.registry_suite import ReadingSuite, RegistrySuite, Shelf
+from entrepot.testing.registry_suite import ListSuite, ReadingSuite, RegistrySuite, Shelf
 from entrepot.testing.upstreams import TestUpstream
 from entrepot.upstream.client import OciUpstream
 
@@ -61,7 +61,7 @@ class UpstreamShelf:
         return digest
 
 
-class TestMirror(ReadingSuite):
+class TestMirror(ReadingSuite, ListSuite):
     """A mirror of an upstream on a real socket, on files."""
 
     @pytest.fixture

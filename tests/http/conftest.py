@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.http.processes import await_workers
 from tests.servers import Server, merge
 
 IMPATIENT = Path(__file__).with_name("impatient.py")
@@ -28,4 +29,5 @@ def impatient(
 def impatient_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A registry on files that waits for nobody long."""
     with impatient(tmp_path_factory.mktemp("impatient"), {}) as server:
+        await_workers(server.pid, 2)
         yield server

@@ -3,12 +3,21 @@
 import os
 from pathlib import Path
 
+from tests.http.waiting import wait_until
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def workers(supervisor: int) -> list[int]:
     """The ids of the worker processes, oldest first."""
     return [int(word) for word in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()]
+
+
+def await_workers(supervisor: int, count: int | None = None) -> list[int]:
+    """All workers of a server that has just been started: so many, or one for each core."""
+    expected = len(os.sched_getaffinity(0)) if count is None else count
+    wait_until(lambda: len(workers(supervisor)) == expected)
+    return workers(supervisor)
 
 
 def worker_of(supervisor: int, port: int, client: int) -> int | None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.http.http2 import Http2Wire
-from tests.http.processes import open_files
+from tests.http.processes import await_workers, open_files
 from tests.http.waiting import wait_until
 from tests.http.wire import Wire, begin_upload, exchange, request, stored
 from tests.repositories import Repository, fresh_name
@@ -20,7 +20,9 @@ LARGE = 8 << 20
 @pytest.fixture(scope="module")
 def server(serve: Serve) -> Server:
     """A server of one worker that also speaks HTTP/2 without TLS; it waits long for nobody."""
-    return serve(merge(IN_MEMORY, {"http": {"h2c": {"enabled": True}}}))
+    server = serve(merge(IN_MEMORY, {"http": {"h2c": {"enabled": True}}}))
+    await_workers(server.pid, 1)
+    return server
 
 
 @pytest.fixture(scope="module")

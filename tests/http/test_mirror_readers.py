@@ -8,7 +8,7 @@ import pytest
 
 from entrepot.testing.upstreams import TestUpstream, ThreadedUpstream
 from tests.conftest import Serve
-from tests.http.processes import memory, open_files
+from tests.http.processes import await_workers, memory, open_files
 from tests.http.test_slow import stall
 from tests.http.waiting import wait_until
 from tests.http.wire import Wire, exchange, request
@@ -29,7 +29,9 @@ def upstream() -> Iterator[TestUpstream]:
 @pytest.fixture
 def mirror(serve: Serve, upstream: TestUpstream) -> Server:
     """A mirror with nothing in it."""
-    return serve({"proxy": {"remoteurl": upstream.url}, "storage": {"delete": None}})
+    server = serve({"proxy": {"remoteurl": upstream.url}, "storage": {"delete": None}})
+    await_workers(server.pid)
+    return server
 
 
 def test_cold_blob_for_clients_that_do_not_read(mirror: Server, upstream: TestUpstream) -> None:

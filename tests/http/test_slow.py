@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.http.conftest import BODY
-from tests.http.processes import memory, open_files
+from tests.http.processes import await_workers, memory, open_files
 from tests.http.waiting import wait_until
 from tests.http.wire import Wire, begin_upload, exchange, request, statuses, stored
 from tests.repositories import Repository, fresh_name
@@ -132,7 +132,10 @@ def test_slow_but_steady_body(port: int) -> None:
 @pytest.fixture(scope="module", params=["filesystem", "inmemory"])
 def patient_server(request: pytest.FixtureRequest, serve: Serve) -> Server:
     """A server of each storage driver; one sends files, the other streams."""
-    return serve({} if request.param == "filesystem" else IN_MEMORY)
+    on_files = request.param == "filesystem"
+    server = serve({} if on_files else IN_MEMORY)
+    await_workers(server.pid, None if on_files else 1)
+    return server
 
 
 @pytest.fixture

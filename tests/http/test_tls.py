@@ -11,7 +11,7 @@ import pytest
 
 from tests.http.certificates import Pair, make_pair
 from tests.http.conftest import impatient
-from tests.http.processes import open_files
+from tests.http.processes import await_workers, open_files
 from tests.http.waiting import wait_until
 from tests.http.wire import request
 from tests.programs import need
@@ -30,6 +30,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 def server(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[Server]:
     """A server that speaks TLS and does not wait long for a request."""
     with impatient(tmp_path_factory.mktemp("secure"), {"http": {"tls": pair.settings}}) as server:
+        await_workers(server.pid, 2)
         yield server
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from entrepot.oci.digest import Digest
+from entrepot.oci.names import RepositoryName
 from entrepot.storage import layout
 from entrepot.testing.images import SampleManifest
 from entrepot.testing.upstreams import TestUpstream
@@ -51,6 +52,11 @@ class Mirror:
     def data(self, digest: Digest) -> Path:
         """Where a blob is kept."""
         return self.server.root / layout.blob_data(digest)[1:]
+
+    def is_kept(self, digest: Digest) -> bool:
+        """Whether it is a hit now, which needs no upstream."""
+        link = self.server.root / layout.layer_link(RepositoryName(self.name), digest)[1:]
+        return self.data(digest).exists() and link.exists()
 
     def spool(self, digest: Digest) -> Path:
         """Where it grows until then."""

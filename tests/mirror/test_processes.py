@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_the_upstream_may_be_down_when_the_mirror_starts(tmp_path: Path) -> None
             mirror.get("manifests/latest")
             for blob in made.blobs:
                 mirror.get(f"blobs/{blob.digest}")
-                wait_until(mirror.data(Digest(blob.digest)).exists)
+                wait_until(partial(mirror.is_kept, Digest(blob.digest)))
         running.stop()
 
         with mirror.server:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.http.http2 import Http2Wire
-from tests.http.processes import is_gone, workers
+from tests.http.processes import await_workers, is_gone, workers
 from tests.http.waiting import wait_until
 from tests.http.wire import Wire, begin_upload, exchange, request, statuses
 from tests.process.command import signal_all
@@ -34,6 +34,7 @@ def start(directory: Path, settings: dict[str, Any] | None = None) -> Server:
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server that a test stops."""
     server = start(tmp_path)
+    await_workers(server.pid)
     yield server
     with suppress(ProgramFailed):  # it is stopped
         server.kill()

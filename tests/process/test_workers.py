@@ -15,7 +15,7 @@ import pytest
 from entrepot.testing.images import image, random_blob
 from tests.conftest import Serve
 from tests.http.conftest import impatient
-from tests.http.processes import is_gone, worker_of, workers
+from tests.http.processes import await_workers, is_gone, worker_of, workers
 from tests.http.waiting import wait_until
 from tests.http.wire import Answer, Wire, begin_upload, exchange, request, statuses, stored
 from tests.real.processes import ProgramFailed
@@ -44,13 +44,13 @@ def clients(server: Server) -> Iterator[list[httpx.Client]]:
 
 def test_one_worker_for_each_core(server: Server) -> None:
     """The server has as many workers as it may use cores."""
-    assert len(workers(server.pid)) == len(os.sched_getaffinity(0))
+    assert len(await_workers(server.pid)) == len(os.sched_getaffinity(0))
 
 
 def test_workers_option(tmp_path: Path) -> None:
     """`--workers` says how many."""
     with Server(tmp_path, prefix=("env", "ENTREPOT_WORKERS=3")) as server:
-        assert len(workers(server.pid)) == 3
+        assert len(await_workers(server.pid, 3)) == 3
 
 
 def test_push_is_seen_by_all(clients: list[httpx.Client]) -> None:
@@ -138,6 +138,7 @@ def two_workers(tmp_path: Path) -> Iterator[Server]:
     """A server of two workers whatever the machine is, which never stops to replace them."""
     server = impatient(tmp_path / "two", {}, body=60.0)
     with server:
+        await_workers(server.pid, 2)
         yield server
 
 
@@ -222,7 +223,7 @@ def test_workers_that_never_begin(tmp_path: Path) -> None:
 def test_killed_supervisor_leaves_no_workers(tmp_path: Path) -> None:
     """kill -9 of the first process alone ends the workers too, so that another can be started in its place."""
     server = Server(tmp_path).start()
-    left = workers(server.pid)
+    left = await_workers(server.pid)
     os.kill(server.pid, signal.SIGKILL)
     wait_until(lambda: all(map(is_gone, left)))
     server.kill()

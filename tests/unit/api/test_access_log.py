@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from entrepot.api.access_log import AccessLog
-from entrepot.api.message import Response, content_response, empty_response
+from entrepot.api.message import PlainHeaders, Response, content_response, empty_response
 from tests.unit.api.requests import request
 
 # As Distribution's documentation and every analyser of such logs read it.
@@ -150,6 +151,62 @@ async def test_lines_are_written_together_before_long(pipe: tuple[int, int]) -> 
     assert [line.split()[6] for line in lines] == [f"/v2/{number}" for number in range(100)]
     log.flush()
     assert read(reader) == []
+
+
+class Waiting(PlainHeaders):
+    """Headers of a request whose recording stands still until it may go on."""
+
+    def __init__(self) -> None:
+        self.reached, self.may_go_on = threading.Event(), threading.Event()
+
+    def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]  # as its base
+        self.reached.set()
+        self.may_go_on.wait(20)
+        return default
+
+
+async def test_no_line_is_forgotten_between_two_threads(pipe: tuple[int, int]) -> None:
+    """One thread records while the other writes all lines that there are: its line is written before long, too."""
+    reader, writer = pipe
+    log = AccessLog(writer)
+    log.begin(asyncio.get_running_loop())
+    waiting, second = Waiting(), request("GET", "/v2/second")
+    second.headers = waiting
+    log.record(request("GET", "/v2/first"), NOT_FOUND)
+    recording = asyncio.create_task(asyncio.to_thread(log.record, second, NOT_FOUND))
+    await asyncio.to_thread(waiting.reached.wait, 20)
+    assert await _next_line(reader) == "/v2/first"
+    waiting.may_go_on.set()
+    await recording
+
+    assert await _next_line(reader) == "/v2/second"
+
+
+async def _next_line(reader: int) -> str:
+    while not (lines := read(reader)):
+        await asyncio.sleep(0.01)
+    assert len(lines) == 1
+    return lines[0].split()[6]
+
+
+async def test_several_threads_may_record(pipe: tuple[int, int]) -> None:
+    """Every line comes, whole."""
+    reader, writer = pipe
+    log = AccessLog(writer)
+    log.begin(asyncio.get_running_loop())
+
+    def record(name: str) -> None:
+        for number in range(1000):
+            log.record(request("GET", f"/v2/{name}{number}"), NOT_FOUND)
+
+    recording = [asyncio.create_task(asyncio.to_thread(record, name)) for name in "abc"]
+    lines: list[str] = []
+    while len(lines) < 3000:
+        await asyncio.sleep(0.01)
+        lines += read(reader)
+    await asyncio.gather(*recording)
+
+    assert {line.split()[6] for line in lines} == {f"/v2/{name}{number}" for name in "abc" for number in range(1000)}
 
 
 async def test_several_processes_may_share_the_log() -> None:

@@ -9,13 +9,43 @@ from dataclasses import dataclass
 
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import BlobUnknown, BlobUploadUnknown, DigestInvalid, ManifestUnknown, RangeInvalid
-from entrepot.oci.names import RepositoryName, Tag
-from entrepot.registry import Page
-from entrepot.storage import layout
-from entrepot.storage.links import read_link
 from entrepot.storage.local import LocalRegistry
-from entrepot.testing.images import Extras, image, index, layer
-from entrepot.testing.registry_contents import chunks, push, read_blob, upload
+from entrepot.testing.registry_contents import chunks, upload
+from tests.unit.storage.effects import (
+    is_complete,
+    is_deleted,
+    is_dropped,
+    is_mounted,
+    is_no_blob,
+    is_pushed,
+    is_signed,
+    is_started,
+    is_tagged,
+    is_unreadable,
+    is_unsigned,
+    is_untagged,
+)
+from tests.unit.storage.scenes import (
+    APP,
+    CONTENT,
+    DIGEST,
+    LATEST,
+    NEW,
+    OLD,
+    OTHER,
+    SHARED,
+    SIGNATURE,
+    UPLOAD,
+    WITNESS,
+    have_all,
+    have_blob,
+    have_blobs,
+    have_damaged_blob,
+    have_half,
+    have_old,
+    have_upload,
+    nothing,
+)
 
 Step = Callable[[LocalRegistry], Awaitable[object]]
 
@@ -27,78 +57,6 @@ class Operation:
     prepare: Step
     act: Step
     verify: Step
-
-
-WITNESS = RepositoryName.parse("library/witness")
-APP = RepositoryName.parse("library/app")
-LATEST, OTHER = Tag.parse("latest"), Tag.parse("other")
-UPLOAD = "b5e5b2f0-7d0a-4b39-9a25-6f1de2f2f0aa"
-CONTENT = bytes(range(256)) * 300
-DIGEST = Digest.of(CONTENT)
-HALF = len(CONTENT) // 2
-
-SHARED = layer({"shared": b"by all images"})
-OLD, NEW = image([SHARED]), image([SHARED])
-SIGNATURE = index([], extras=Extras(subject=OLD))
-
-
-async def prepare_witness(registry: LocalRegistry) -> None:
-    """What no operation may touch."""
-    await push(registry.writer(WITNESS), OLD, "latest")
-
-
-async def verify_witness(registry: LocalRegistry) -> None:
-    """It is all there."""
-    repository = registry.reader(WITNESS)
-    assert (await repository.manifest(await repository.resolve(LATEST))).content == OLD.content
-    for blob in OLD.blobs:
-        assert await read_blob(await repository.open_blob(Digest.parse(blob.digest))) == blob.content
-    assert await repository.tags("", None) == Page(["latest"], more=False)
-
-
-async def nothing(registry: LocalRegistry) -> None:
-    """Nothing has to be there before."""
-
-
-async def have_blobs(registry: LocalRegistry) -> None:
-    """What the images need."""
-    for blob in (*OLD.blobs, *NEW.blobs):
-        await upload(registry.writer(APP), blob.content)
-
-
-async def have_old(registry: LocalRegistry) -> None:
-    """The old image under two tags, with a referrer, and the blobs of the new one."""
-    await have_blobs(registry)
-    await push(registry.writer(APP), OLD, LATEST, OTHER)
-    await push(registry.writer(APP), SIGNATURE)
-
-
-async def have_blob(registry: LocalRegistry) -> None:
-    """A blob."""
-    await upload(registry.writer(APP), CONTENT)
-
-
-async def have_damaged_blob(registry: LocalRegistry) -> None:
-    """A blob that lost its end."""
-    await have_blob(registry)
-    await registry.driver.put(layout.blob_data(DIGEST), b"")
-
-
-async def have_upload(registry: LocalRegistry) -> None:
-    """An upload without a byte."""
-    await registry.driver.put(f"{layout.upload(APP, UPLOAD)}/startedat", b"2024-05-01T10:00:00Z")
-
-
-async def have_half(registry: LocalRegistry) -> None:
-    """An upload with half its bytes."""
-    await have_upload(registry)
-    await (await registry.writer(APP).resume_upload(UPLOAD)).append(chunks(CONTENT[:HALF]), 0, None)
-
-
-async def have_all(registry: LocalRegistry) -> None:
-    """An upload with all its bytes."""
-    await have_half(registry)
-    await (await registry.writer(APP).resume_upload(UPLOAD)).append(chunks(CONTENT[HALF:]), HALF, None)
 
 
 async def start(registry: LocalRegistry) -> None:
@@ -192,101 +150,6 @@ async def delete_blob(registry: LocalRegistry) -> None:
     """Delete a blob."""
     with suppress(BlobUnknown):
         await registry.writer(APP).delete_blob(DIGEST)
-
-
-async def is_started(registry: LocalRegistry) -> None:
-    """There is an upload, and it can be gone on with."""
-    upload_id = (await registry.driver.list(layout.uploads(APP)))[-1]
-    session = await registry.writer(APP).resume_upload(upload_id)
-    await session.commit(DIGEST, chunks(CONTENT), 0, None)
-    await is_pushed(registry)
-
-
-async def is_complete(registry: LocalRegistry) -> None:
-    """The upload has all bytes, in the right order."""
-    await (await registry.writer(APP).resume_upload(UPLOAD)).commit(DIGEST, chunks(), len(CONTENT), None)
-    await is_pushed(registry)
-
-
-async def is_pushed(registry: LocalRegistry) -> None:
-    """The blob is there, whole."""
-    assert await read_blob(await registry.reader(APP).open_blob(DIGEST)) == CONTENT
-
-
-async def is_dropped(registry: LocalRegistry) -> None:
-    """The upload is gone, and was never a blob."""
-    try:
-        await registry.writer(APP).resume_upload(UPLOAD)
-        raise AssertionError("the upload is still there")
-    except BlobUploadUnknown:
-        await is_no_blob(registry)
-
-
-async def is_no_blob(registry: LocalRegistry) -> None:
-    """Nobody can read what was sent, under whatever name."""
-    assert not await registry.blobs.has(DIGEST)
-    assert await registry.writer(APP).mount(Digest.parse(SHARED.digest), APP) is None
-
-
-async def is_mounted(registry: LocalRegistry) -> None:
-    """The blobs can be read here."""
-    for blob in OLD.blobs:
-        assert await read_blob(await registry.reader(APP).open_blob(Digest.parse(blob.digest))) == blob.content
-
-
-async def is_new(registry: LocalRegistry) -> None:
-    """Both tags name the new image."""
-    repository = registry.reader(APP)
-    for tag in (LATEST, OTHER):
-        assert (await repository.manifest(await repository.resolve(tag))).content == NEW.content
-
-
-async def is_signed(registry: LocalRegistry) -> None:
-    """The referrer is there, and is listed."""
-    found = await registry.reader(APP).referrers(Digest.parse(OLD.digest), None, "", 10)
-    assert [one.digest for one in found.items] == [SIGNATURE.digest]
-
-
-async def is_untagged(registry: LocalRegistry) -> None:
-    """One tag is gone, the other names what it named."""
-    repository = registry.reader(APP)
-    assert (await repository.tags("", None)).items == ["other"]
-    assert await repository.resolve(OTHER) == OLD.digest
-
-
-async def is_deleted(registry: LocalRegistry) -> None:
-    """The image is gone with its tags; its referrer is not."""
-    repository = registry.reader(APP)
-    assert (await repository.tags("", None)).items == []
-    try:
-        await repository.manifest(Digest.parse(OLD.digest))
-        raise AssertionError("the manifest is still there")
-    except ManifestUnknown:
-        await is_signed(registry)
-
-
-async def is_unsigned(registry: LocalRegistry) -> None:
-    """The referrer is gone, the image is not."""
-    repository = registry.reader(APP)
-    assert (await repository.referrers(Digest.parse(OLD.digest), None, "", 10)).items == []
-    assert await repository.resolve(LATEST) == OLD.digest
-
-
-async def is_unreadable(registry: LocalRegistry) -> None:
-    """The blob can not be read here any more; its content stays."""
-    try:
-        await registry.reader(APP).stat_blob(DIGEST)
-        raise AssertionError("the blob is still there")
-    except BlobUnknown:
-        assert await registry.blobs.has(DIGEST)
-
-
-async def is_tagged(registry: LocalRegistry) -> None:
-    """Both tags have the new image in their history."""
-    await is_new(registry)
-    for tag in (LATEST, OTHER):
-        digest = Digest.parse(NEW.digest)
-        assert await read_link(registry.driver, layout.tag_index(APP, tag, digest)) == digest
 
 
 OPERATIONS = {

@@ -16,7 +16,8 @@ from entrepot.storage.local import LocalRegistry
 from entrepot.storage.validation import Rules
 from tests.crash.layout_check import check
 from tests.unit.storage.failing import Departure, Failing, Fault
-from tests.unit.storage.operations import OPERATIONS, Operation, prepare_witness, verify_witness
+from tests.unit.storage.operations import OPERATIONS, Operation
+from tests.unit.storage.scenes import prepare_witness, verify_witness
 
 
 def full() -> Exception:
