@@ -48,6 +48,8 @@ class RunningHash:
     algorithm: str
     hasher: Hasher
     offset: int
+    modified: float = 0.0
+    """When the file that holds them was written last: another one may have taken its place since."""
 
 
 class Uploads:
@@ -176,11 +178,13 @@ class UploadSession:
                     f"the upload holds {before} bytes, the chunk starts at {at}",
                     headers=[("range", format_upload_range(before))],
                 )
-            running = self._running(before)
+            running = await self._running(before)
             await self._fill(writer, chunks if length is None else _exactly(chunks, length), running)
             await self._sync(writer)
             if running is not None:
-                self._uploads.hashes.put(self.id, RunningHash(running.algorithm, running.hasher, writer.offset))
+                modified = (await self._driver.stat(self._data)).modified
+                kept = RunningHash(running.algorithm, running.hasher, writer.offset, modified)
+                self._uploads.hashes.put(self.id, kept)
             return writer.offset
 
     async def _fill(self, writer: Writer, chunks: AsyncIterator[bytes], running: RunningHash | None) -> None:
@@ -199,12 +203,16 @@ class UploadSession:
             await self._drop()
             raise
 
-    def _running(self, offset: int) -> RunningHash | None:
+    async def _running(self, offset: int) -> RunningHash | None:
         # Taken out while it is used: after a failure nobody knows what it has seen.
         running = self._uploads.hashes.pop(self.id)
-        if offset == 0 and (running is None or running.offset != 0):
-            return RunningHash(CANONICAL, new_hasher(CANONICAL), 0)
-        return running if running is not None and running.offset == offset else None
+        if offset == 0:
+            is_new = running is not None and running.offset == 0
+            return running if is_new else RunningHash(CANONICAL, new_hasher(CANONICAL), 0)
+        if running is None or running.offset != offset:
+            return None
+        entry = await self._driver.stat(self._data)
+        return running if entry.modified == running.modified else None
 
     async def _digest(self, algorithm: str, size: int) -> Digest:
         running = self._uploads.hashes.get(self.id)

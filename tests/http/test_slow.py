@@ -29,7 +29,7 @@ def port(impatient_server: Server) -> int:
 
 
 def test_heads_that_never_end(port: int) -> None:
-    """F-018, F-135: a connection on which no whole head arrives, the first or another, is closed, with 408 or without."""
+    """F-018, F-135: a connection on which no whole head arrives, be it the second, is closed, with 408 or without."""
     starts = (b"", b"G", b"GET /v2/ HTTP/1.1\r\nHost: a\r\nA: ", request("/v2/"))
     with ExitStack() as stack:
         slow = [stack.enter_context(Wire(port)) for _ in starts]

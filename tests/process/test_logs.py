@@ -1,6 +1,7 @@
 """What a running server writes: log lines in each form, the access log, and no secret in either (R12, R33)."""
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -249,11 +250,11 @@ def test_streams_that_take_nothing(tmp_path: Path, redirection: str) -> None:
     try:
         process.wait_until(lambda: accepts(port))
         content = bytes(300_000)
-        name, digest = fresh_name(), "sha256:4b25dba2ee96f7ed9a5b5f51db8ea9b0d5a9b3c3ba4e95ac8a7a6f9a9ee3c2b7"
+        name, digest = fresh_name(), f"sha256:{hashlib.sha256(content).hexdigest()}"
         path = f"/v2/{name}/blobs/uploads/?digest={digest}"
         put = exchange(port, request(path, f"Content-Length: {len(content)}", method="POST", body=content))[0]
-        assert put.status == 400
-        assert put.codes == ["DIGEST_INVALID"]
+        assert put.status == 201
+        assert exchange(port, request(f"/v2/{name}/blobs/{digest}"))[0].body == content
         assert exchange(port, request("/v2/library/a/manifests/latest"))[0].status == 404
     finally:
         assert process.stop() == 0

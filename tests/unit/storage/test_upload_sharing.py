@@ -3,7 +3,7 @@
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
@@ -17,7 +17,10 @@ from entrepot.oci.errors import (
 from entrepot.oci.names import RepositoryName
 from entrepot.storage import layout
 from entrepot.storage.local import LocalRegistry, LocalRepository
+from entrepot.storage.validation import Rules
 from entrepot.testing.registry_contents import chunks, read_blob
+from entrepot.wire.ranges import Span
+from tests.unit.storage.failing import Failing, Fault
 
 APP, OTHER = RepositoryName.parse("library/app"), RepositoryName.parse("library/other")
 MIB = 1 << 20
@@ -144,6 +147,44 @@ async def test_a_cancelled_upload_is_gone(
         for ask in (one.cancel, one.offset):
             with pytest.raises(BlobUploadUnknown):
                 await ask()
+
+
+class NeverRead(Failing):
+    """Lets nobody read a file from its beginning."""
+
+    def read(self, path: str, span: Span) -> AsyncGenerator[bytes, None]:
+        raise AssertionError(f"{path} is read again")
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+async def test_the_hash_runs_along_while_one_worker_gets_all(driver: Driver, algorithm: str) -> None:
+    """A commit need not read again what was written, however many chunks there were."""
+    never = Fault(RuntimeError, 0, lasts=False, late=False)
+    repository = LocalRegistry(NeverRead(driver, never), None, Rules()).writer(APP)
+    session = await repository.start_upload(algorithm)
+    for number in range(5):
+        session = await repository.resume_upload(session.id)
+        await session.append(chunks(b"x" * 100_000), number * 100_000, None)
+
+    digest = Digest.of(b"x" * 500_000 + b"!", algorithm)
+    assert (await session.commit(digest, chunks(b"!"), 500_000, None)).size == 500_001
+
+
+async def test_a_hash_is_of_the_file_that_is_there(
+    repository: LocalRepository, elsewhere: LocalRepository, driver: Driver
+) -> None:
+    """Another worker died while it committed, and the upload was begun again with other bytes, as many of them."""
+    session = await repository.start_upload("sha256")
+    await session.append(chunks(b"hello"), 0, None)
+    await driver.delete(f"{session.path}/data")
+    await asyncio.sleep(0.05)  # longer than a tick of the clock that files are stamped by
+    await (await elsewhere.resume_upload(session.id)).append(chunks(b"HELLO"), 0, None)
+
+    await session.append(chunks(b" you"), 5, None)
+
+    digest = Digest.of(b"HELLO you")
+    await session.commit(digest, chunks(), 9, None)
+    assert await read_blob(await repository.open_blob(digest)) == b"HELLO you"
 
 
 UNKNOWN = [
