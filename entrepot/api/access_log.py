@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import select
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from entrepot.api.message import Request, Response
 
 _PIECE = 4096  # PIPE_BUF: what several processes may write to one pipe without mixing their lines
+_STATE = re.compile(r"(_state=)[^&]*")
 _MOST = 8192  # lines that wait for a slow reader; what comes then is dropped
 
 # Seconds.
@@ -91,7 +93,8 @@ class AccessLog:
     def _format(self, request: Request, response: Response) -> str:
         headers = request.headers
         size = next((value for name, value in response.headers if name == "content-length"), "-")
-        query = f"?{request.query}" if request.query else ""
+        # Who reads the log must not be able to go on with somebody's upload.
+        query = "?" + _STATE.sub(r"\1***", request.query) if request.query else ""
         return (
             f"{request.client.rpartition(':')[0] or '-'} - - [{self._time()}] "
             f'"{_printable(request.method, _LONGEST_METHOD)} {_printable(request.path + query, _LONGEST_TARGET)} '
