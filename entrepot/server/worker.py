@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import cache
 from typing import Any, Protocol, Self
 
 from granian._futures import _cbsched_aioschedule, _future_watcher_wrapper
-from granian._granian import CallbackScheduler, RSGIHTTPProtocol, RSGIWorker
-from granian._signals import set_loop_signals
+from granian._granian import CallbackScheduler, RSGIHTTPProtocol, RSGIWorker, WorkerSignal
 from granian.rsgi import Scope
 from granian.server.mp import WorkerProcess
 
@@ -64,7 +64,12 @@ def run_worker(worker_id: int, application: Application, sock: Any, ipc: Any, *o
     # uvloop loses signals that come before it runs: they wait until it does.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, _SIGNALS)
-    shutdown = set_loop_signals(loop)
+    shutdown = WorkerSignal()
+    # Once: its queue takes one, and at the third it waits for ever with the interpreter locked. When a supervisor is
+    # killed several signals come, one for each of its threads (prctl(2), PR_SET_PDEATHSIG).
+    stop = cache(shutdown.set)
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
     shutdown.add_cb(lambda: loop.call_soon_threadsafe(stopping.set))
     application.__rsgi_init__(loop)
     limits = (threads, blocking, python, python_idle, backpressure)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def check_cannot_start(ended: Ended, *words: str) -> None:
 
 
 def signal_all(processes: Sequence[int], number: signal.Signals) -> None:
-    """Send a signal to each of these processes."""
+    """Send a signal to each of these processes that is still there."""
     for process in processes:
-        os.kill(process, number)
+        with suppress(ProcessLookupError):
+            os.kill(process, number)

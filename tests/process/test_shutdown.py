@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -172,6 +173,22 @@ def test_second_signal(server: Server) -> None:
 def test_signal_to_the_whole_group(server: Server) -> None:
     """Where all processes get the signal, as from a terminal or a service manager, it is a good end all the same."""
     signal_all([*workers(server.pid), server.pid], signal.SIGTERM)
+    check_ends_well(server)
+
+
+def test_many_signals_to_workers(server: Server) -> None:
+    """However often a worker is told to stop, it ends what is under way."""
+    location = begin_upload(server.port, fresh_name())
+    with Wire(server.port) as wire:
+        wire.send(request(location, "Content-Length: 6", method="PATCH", body=b"abc"))
+        wait_until(lambda: any(server.root.rglob("_uploads/*/data")))
+        told = workers(server.pid)
+        for _ in range(6):
+            signal_all(told, signal.SIGTERM)
+            time.sleep(0.02)  # else the kernel makes one of several
+        wire.send(b"def")
+        assert [answer.status for answer in wire.answers()] == [202]
+    terminate(server)
     check_ends_well(server)
 
 
