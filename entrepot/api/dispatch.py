@@ -104,9 +104,8 @@ class Dispatcher:
         if endpoint is None or endpoint.action not in self._allowed:
             allow = ", ".join(sorted(method for method, one in methods.items() if one.action in self._allowed))
             raise Unsupported(headers=[("allow", allow)])
-        encoding = None if request.method in _READING else request.headers.get("content-encoding")
-        if encoding is not None and encoding.lower() != "identity":
-            raise EncodingUnsupported(f"Content-Encoding {encoding[:32]!r}: send the bytes as they are")
+        if request.method not in _READING:
+            _refuse_encoding(request)
         return endpoint
 
     def _elsewhere(self, path: str) -> Response:
@@ -115,6 +114,12 @@ class Dispatcher:
             right = "/v2/" if path == "/v2" else path[:-1]
             return empty_response(301, [("location", self._prefix + right)])
         return _no_route()
+
+
+def _refuse_encoding(request: Request) -> None:
+    for encoding in request.headers.get_all("content-encoding"):
+        if encoding.lower() != "identity":
+            raise EncodingUnsupported(f"Content-Encoding {encoding[:32]!r}: send the bytes as they are")
 
 
 def _no_route() -> Response:
