@@ -47,7 +47,13 @@ class HitScheduler(CallbackScheduler):
         at_once = application.at_once
 
         def schedule(watcher: Any) -> None:
-            if at_once(watcher.scope, watcher.proto):
+            try:
+                answered = at_once(watcher.scope, watcher.proto)
+            except Exception as error:
+                # As for what a task raises: the server closes the connection instead of waiting for an answer.
+                watcher.err(error)
+                return
+            if answered:
                 watcher.done()
             else:
                 later(watcher)
