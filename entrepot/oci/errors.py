@@ -122,10 +122,6 @@ class Unauthorized(RegistryError):
     code, status, message = "UNAUTHORIZED", 401, "authentication required"
 
 
-class Unavailable(RegistryError):
-    code, status, message = "UNAVAILABLE", 503, "service unavailable"
-
-
 class Unsupported(RegistryError):
     code, status, message = "UNSUPPORTED", 405, "The operation is unsupported."
 
