@@ -5,7 +5,7 @@ Paths are absolute, made of segments of `[A-Za-z0-9._-]`, never `.` or `..`; `dr
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -102,26 +102,30 @@ class Driver(Protocol):
         """
 
 
-class Part(NamedTuple):
-    """Some of a file of `size` bytes."""
+class Seen(Protocol):
+    """A plain file as it was when it was looked at. May be used in any thread."""
 
-    size: int
-    span: Span
-    content: bytes
+    @property
+    def size(self) -> int:
+        """In bytes."""
+
+    @property
+    def content(self) -> bytes | None:
+        """All of it, or None where memory does not hold it."""
+
+    def stands(self) -> bool:
+        """Whether the store has that very file still, unchanged."""
 
 
 @runtime_checkable
 class Resident(Protocol):
     """Ability of drivers that can tell without waiting what memory holds of a file. May be called in any thread."""
 
-    def at_once(self, path: str) -> bytes | None:
-        """The whole of a small file, as it is in the store now; None: `get` it."""
+    def at_once(self, path: str) -> Seen | None:
+        """The file as it is in the store now; None: `get` or `stat` it."""
 
-    def part_at_once(self, path: str, choose: Callable[[int], Span | None], most: int) -> Part | None:
-        """What `choose` wants of a file, given its size; None: `stat` and `read` it.
-
-        Also None where that is more than `most` bytes, or the whole. Raises whatever `choose` raises.
-        """
+    def part_at_once(self, path: str, span: Span) -> bytes | None:
+        """All bytes of `span` of the file; None: `read` it."""
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ Every method may raise the errors of oci/errors.py; names and digests are parsed
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -121,14 +121,25 @@ class Registry(Protocol):
         """Names of repositories greater than `after`, compared segment by segment as Distribution sorts them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hit(Generic[T]):
+    """A value that was known without waiting; `stands` tells, as quickly and in any thread, whether it still is so."""
+
+    value: T
+    stands: Callable[[], bool]
+
+
 class Hits(Protocol):
     """What a registry can answer without waiting; None where it cannot. May be called in any thread."""
 
-    def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Manifest | None:
+    def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Hit[Manifest] | None:
         """As a repository's `manifest`, after `resolve` where it is a tag."""
 
-    def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Blob | None:
-        """As a repository's `open_blob`: the whole of a small blob, or a small part of any."""
+    def stat_blob(self, name: RepositoryName, digest: Digest) -> Hit[Descriptor] | None:
+        """As a repository's `stat_blob`."""
+
+    def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Hit[Blob] | None:
+        """As a repository's `open_blob`."""
 
 
 class Cache(Protocol):

@@ -8,6 +8,7 @@ from entrepot.api.conditions import is_current, is_match, not_modified
 from entrepot.api.message import Header, Request, Response, empty_response
 from entrepot.api.routes import Target
 from entrepot.content import Blob, Select
+from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import RangeInvalid
 from entrepot.registry import Registry
@@ -31,7 +32,7 @@ class BlobHandlers:
         descriptor = await self._registry.reader(target.name).stat_blob(digest)
         if is_match(request.headers.get("if-none-match"), digest):
             return not_modified(digest)
-        return Response(200, [*blob_headers(digest), ("content-length", str(descriptor.size))])
+        return stat_response(digest, descriptor)
 
     async def delete(self, request: Request, target: Target) -> Response:
         await self._registry.writer(target.name).delete_blob(Digest.parse(target.argument))
@@ -51,6 +52,11 @@ def _select(wanted: str, digest: Digest, size: int) -> Span | None:
         return parse_range(wanted, size)
     except Unsatisfiable:
         raise RangeInvalid(headers=[*blob_headers(digest)[1:], ("content-range", f"bytes */{size}")]) from None
+
+
+def stat_response(digest: Digest, descriptor: Descriptor) -> Response:
+    """What HEAD is answered with."""
+    return Response(200, [*blob_headers(digest), ("content-length", str(descriptor.size))])
 
 
 def blob_response(digest: Digest, blob: Blob) -> Response:

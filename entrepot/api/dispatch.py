@@ -18,6 +18,7 @@ from entrepot.oci.errors import (
     encode,
     status_of,
 )
+from entrepot.registry import Hit
 from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -52,8 +53,11 @@ class Dispatcher:
         self._prefix = prefix
         self._common: tuple[Header, ...] = (_API_VERSION, *headers)
 
-    def at_once(self, request: Request) -> Response | None:
-        """The answer, where nothing has to be waited for; None: ask `answer`. May be called in any thread."""
+    def at_once(self, request: Request) -> Hit[Response] | None:
+        """The answer, where nothing has to be waited for; None: ask `answer`. May be called in any thread.
+
+        As long as it stands, it is also that to any other request for this path without query, Range and condition.
+        """
         path = request.path
         if self._hits is None or request.method not in _READING or not path.startswith(self._prefix):
             return None
@@ -61,12 +65,12 @@ class Dispatcher:
             return None
         try:
             target = match(path[len(self._prefix) :])
-            response = None if target is None else self._hits.answer(request, target)
+            hit = None if target is None else self._hits.answer(request, target)
         except RegistryError:
             return None
-        if response is not None:
-            response.headers.extend(self._common)
-        return response
+        if hit is not None:
+            hit.value.headers.extend(self._common)
+        return hit
 
     async def answer(self, request: Request) -> Response:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
+from functools import lru_cache
 from typing import Any, cast
 
 from granian._granian import RSGIHTTPProtocol as HTTPProtocol  # granian.rsgi re-exports them, but not for type checkers
@@ -19,6 +20,7 @@ from entrepot.api.dispatch import Dispatcher
 from entrepot.api.message import Headers, Request, Response, content_response
 from entrepot.api.receiving import BodyBroken, Receiver
 from entrepot.api.sending import send, send_at_once
+from entrepot.api.standing import StandingAnswers
 from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -42,6 +44,7 @@ class RsgiApplication:
         self._access_log = access_log
         self._patience = patience
         self._close = close
+        self._standing = StandingAnswers()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._access_log is not None:
@@ -58,21 +61,34 @@ class RsgiApplication:
         Whatever goes wrong here is left to the ordinary way, which answers and logs it.
         """
         try:
-            request = _request(scope, _no_body)
-            response = None if _problem(scope, request) is not None else self._dispatcher.at_once(request)
+            response = self._known(scope)
         except Exception:
             log.exception("hit_failed")
             return False
         if response is None:
             return False
-        send_at_once(protocol, request.method, response)
-        self._record(request, response)
+        send_at_once(protocol, scope.method, response)
+        if self._access_log is not None:
+            self._access_log.record(_request(scope, _no_body), response)
         return True
+
+    def _known(self, scope: Scope) -> Response | None:
+        headers = cast("Headers", scope.headers)
+        if scope.method not in _WITHOUT_BODY or _host_problem(scope, headers.get_all("host")) is not None:
+            return None
+        standing = self._standing.find(scope.path, scope.query_string, headers)
+        if standing is not None:
+            return standing
+        hit = self._dispatcher.at_once(_request(scope, _no_body))
+        if hit is None:
+            return None
+        self._standing.keep(scope.path, scope.query_string, headers, hit)
+        return hit.value
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         receiver = Receiver(protocol, self._patience)
         request = _request(scope, receiver.receive)
-        problem = _problem(scope, request)
+        problem = _problem(scope, request.headers)
         if problem is not None:
             response = _closing(*problem)
             self._record(request, response)
@@ -124,17 +140,27 @@ def _request(scope: Scope, receive: Callable[[Request], AsyncIterator[bytes]]) -
     return request
 
 
-def _problem(scope: Scope, request: Request) -> tuple[int, str] | None:
+def _problem(scope: Scope, headers: Headers) -> tuple[int, str] | None:
     """Status and reason for a request that the server's parser let through though it is none (RFC 9112 §3.2, §6)."""
-    hosts = request.headers.get_all("host")
+    problem = _host_problem(scope, headers.get_all("host"))
+    return _body_problem(headers) if problem is None and scope.method not in _WITHOUT_BODY else problem
+
+
+def _host_problem(scope: Scope, hosts: list[str]) -> tuple[int, str] | None:
+    target = scope.authority
     if len(hosts) > 1:
         return 400, "Host is given more than once"
-    if _HOST.fullmatch(request.authority) is None and (request.authority or request.version != "1"):
+    authority = hosts[0] if hosts else target
+    if not (_is_host(authority) if authority else scope.http_version == "1"):
         return 400, "Host is missing or malformed"
-    target = scope.authority
     if hosts and target is not None and target.lower() != hosts[0].lower():
         return 400, "Host is not the host of the request's target"
-    return None if request.method in _WITHOUT_BODY else _body_problem(request.headers)
+    return None
+
+
+@lru_cache(maxsize=256)
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None
 
 
 def _body_problem(headers: Headers) -> tuple[int, str] | None:

@@ -24,37 +24,37 @@ class ShortBody(Exception):
 
 
 def send_at_once(protocol: HTTPProtocol, method: str, response: Response) -> None:
-    """Send a response whose body is in memory. Where the client has left there is nothing to do."""
+    """Send a response whose body does not arrive over time. Where the client has left there is nothing to do."""
     with suppress(ProtocolClosed):
-        if method != "HEAD" and isinstance(response.body, Bytes):
-            protocol.response_bytes(response.status, response.headers, response.body.content)
-        else:
-            protocol.response_empty(response.status, response.headers)
+        _send_present(protocol, response, None if method == "HEAD" else response.body)
 
 
 async def send(protocol: HTTPProtocol, method: str, response: Response) -> None:
     """Returns when all is handed over, or when the client has left. Raises ShortBody."""
-    if method == "HEAD" or response.body is None:
-        protocol.response_empty(response.status, response.headers)
+    body = None if method == "HEAD" else response.body
+    if isinstance(body, Stream | GrowingFile):
+        try:
+            await _send_arriving(protocol, response, body)
+        finally:
+            await (body.chunks if isinstance(body, Stream) else body.spans).aclose()
     else:
-        await _send_body(protocol, response, response.body)
+        _send_present(protocol, response, body)
 
 
-async def _send_body(protocol: HTTPProtocol, response: Response, body: Body) -> None:
+def _send_present(protocol: HTTPProtocol, response: Response, body: Body | None) -> None:
     match body:
+        case None:
+            protocol.response_empty(response.status, response.headers)
         case Bytes(content):
             protocol.response_bytes(response.status, response.headers, content)
         case LocalFile(path, Span(start, stop)):
             protocol.response_file_range(response.status, response.headers, path, start, stop)
         case LocalFile(path):
             protocol.response_file(response.status, response.headers, path)
-        case Stream(chunks) | GrowingFile(_, chunks):
-            try:
-                await _send_arriving(protocol, response, body)
-            finally:
-                await chunks.aclose()
         case Redirect(url):
             protocol.response_empty(307, [*response.headers, ("location", url)])
+        case Stream() | GrowingFile():
+            raise TypeError("its bytes arrive over time")
         case _:
             assert_never(body)
 

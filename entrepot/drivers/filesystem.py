@@ -10,10 +10,10 @@ import heapq
 import os
 import stat
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
-from entrepot.driver import Entry, Part, PathInvalid, PathNotFound, Writer
+from entrepot.driver import Entry, PathInvalid, PathNotFound, Writer
 from entrepot.drivers import durable
 from entrepot.drivers.durable import is_temporary
 from entrepot.drivers.failures import reporting, translate
@@ -21,12 +21,14 @@ from entrepot.drivers.open_files import GrowingFile, LockedFile, ReadFile, open_
 from entrepot.drivers.paths import LARGEST_GET, check_listable, check_path, is_name
 from entrepot.drivers.root import Root, RootMissing, closing_descriptor
 from entrepot.drivers.root_check import check_root
+from entrepot.drivers.seen import SeenFile
 from entrepot.drivers.small_files import LARGEST_FILE, SmallFiles
 from entrepot.drivers.threads import Threads
 from entrepot.wire.ranges import Span
 
 _FEWEST_THREADS = 25  # Distribution's minimum for `maxthreads`
 _PIECE = 1 << 20
+_PROBED = 256 << 10  # the kernel reads ahead by 128 KiB and more
 _CAPACITY = 32 << 20  # of the kept small files, in each process
 _PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MOST_TRUSTED = 16384  # about 5 MB of paths
@@ -58,36 +60,37 @@ class FilesystemDriver:
         """Where the file of `path` lies. Ask `stat` before sending it: that refuses symlinks."""
         return self._prefix + path
 
-    def at_once(self, path: str) -> bytes | None:
+    def at_once(self, path: str) -> SeenFile | None:
+        place = self._prefix + path
         try:
-            status = os.lstat(self._prefix + path)
+            status = os.lstat(place)
         except (OSError, ValueError):
             return None
-        return self._small.find(path, status)
+        known = self._small.find(place, status)
+        return known or (SeenFile(place, status) if self._is_trusted(path, status) else None)
 
-    def part_at_once(self, path: str, choose: Callable[[int], Span | None], most: int) -> Part | None:
+    def part_at_once(self, path: str, span: Span) -> bytes | None:
         try:
             descriptor = os.open(self._prefix + path, _PLAIN)
         except (OSError, ValueError):
             return None
         with closing_descriptor(descriptor):
-            status = os.fstat(descriptor)
-            # What `stat` has not looked at may have been reached through a symlink.
-            if self._trusted.get(path) != (status.st_dev, status.st_ino) or not stat.S_ISREG(status.st_mode):
-                return None
-            span = choose(status.st_size)
-            content = None if span is None or len(span) > most else _read_resident(descriptor, span)
-        return None if span is None or content is None else Part(status.st_size, span, content)
+            return _read_resident(descriptor, span) if self._is_trusted(path, os.fstat(descriptor)) else None
+
+    def _is_trusted(self, path: str, status: os.stat_result) -> bool:
+        # What `stat` has not looked at may have been reached through a symlink.
+        return self._trusted.get(path) == (status.st_dev, status.st_ino) and stat.S_ISREG(status.st_mode)
 
     async def get(self, path: str) -> bytes:
+        place = self._prefix + path
         try:
-            status = os.lstat(self._prefix + path)
+            status = os.lstat(place)
         except (OSError, ValueError) as error:
-            self._small.forget(path)
+            self._small.forget(place)
             raise self._unreachable(path, error) from None
-        content = self._small.find(path, status)
-        if content is not None:
-            return content
+        known = self._small.find(place, status)
+        if known is not None and known.content is not None:
+            return known.content
         return await self._load(path)
 
     async def _load(self, path: str) -> bytes:
@@ -98,7 +101,7 @@ class FilesystemDriver:
             content = _read_resident(descriptor, Span(0, status.st_size)) if status.st_size <= LARGEST_FILE else None
             if content is None:
                 content = await self._threads.run(_read_whole, descriptor, path, status.st_size)
-        self._small.keep(path, status, content, now)
+        self._small.keep(self._prefix + path, status, content, now)
         return content
 
     async def stat(self, path: str) -> Entry:
@@ -235,10 +238,11 @@ class _FileWriter:
 
 def _read_resident(descriptor: int, span: Span) -> bytes | None:
     # None where it would have to wait for the disk, or the file system cannot tell.
-    # The last byte stands for those before it: reading all of them in this way costs two more copies.
+    # Some bytes stand for those before them: reading all of them in this way costs two more copies.
     try:
-        if len(span) and os.preadv(descriptor, [bytearray(1)], span.stop - 1, os.RWF_NOWAIT) != 1:
-            return None
+        for offset in range(span.stop - 1, span.start - 1, -_PROBED):
+            if os.preadv(descriptor, [bytearray(1)], offset, os.RWF_NOWAIT) != 1:
+                return None
         content = os.pread(descriptor, len(span), span.start)
     except OSError:
         return None

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import os
 
+from entrepot.drivers.seen import SeenFile
+
 LARGEST_FILE = 64 << 10
 """Bytes of a file that is worth keeping, and short enough to be read on the event loop."""
 
 _OVERHEAD = 512  # of an entry: its object, its integers, its slot in the dictionary
 _RACY = 100_000_000  # ns; a kernel's clock for files ticks every 1 to 10 ms
 _RACY_COARSE = 2_000_000_000  # ns; for file systems that keep whole seconds, or two of them
-
-
-class _Kept:
-    __slots__ = ("changed", "content", "inode", "modified", "size", "used")
-
-    def __init__(self, status: os.stat_result, content: bytes) -> None:
-        self.inode = status.st_ino
-        self.size = status.st_size
-        self.modified = status.st_mtime_ns
-        self.changed = status.st_ctime_ns
-        self.content = content
-        self.used = False
 
 
 class SmallFiles:
@@ -33,22 +23,16 @@ class SmallFiles:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, SeenFile] = {}
         self._size = 0
 
-    def find(self, path: str, status: os.stat_result) -> bytes | None:
-        """The content of the file at `path` if the file that `status` describes is the one that was kept."""
+    def find(self, path: str, status: os.stat_result) -> SeenFile | None:
+        """The file at `path` with its content, if the one that `status` describes is the one that was kept."""
         kept = self._kept.get(path)
-        if (
-            kept is None
-            or kept.changed != status.st_ctime_ns
-            or kept.inode != status.st_ino
-            or kept.modified != status.st_mtime_ns
-            or kept.size != status.st_size
-        ):
+        if kept is None or not kept.is_of(status):
             return None
         kept.used = True
-        return kept.content
+        return kept
 
     def keep(self, path: str, status: os.stat_result, content: bytes, now: int) -> None:
         """Keep what was read. `status` was taken before reading, `now` (ns since the epoch) before `status`."""
@@ -56,7 +40,7 @@ class SmallFiles:
         racy = _RACY if status.st_ctime_ns % 1_000_000_000 else _RACY_COARSE
         if len(content) > LARGEST_FILE or len(content) != status.st_size or now - status.st_ctime_ns < racy:
             return
-        self._kept[path] = _Kept(status, content)
+        self._kept[path] = SeenFile(path, status, content)
         self._size += _weight(path, content)
         while self._size > self._capacity:
             self._pass_over()
@@ -65,7 +49,7 @@ class SmallFiles:
         """Drop what is kept of `path`, if anything."""
         kept = self._kept.pop(path, None)
         if kept is not None:
-            self._size -= _weight(path, kept.content)
+            self._size -= _weight(path, kept.content or b"")
 
     def _pass_over(self) -> None:
         path, kept = next(iter(self._kept.items()))

@@ -75,7 +75,7 @@ def build_registry(configuration: Configuration, driver: Driver) -> tuple[Regist
     local = driver if isinstance(driver, LocalPaths) else None
     remembered = remembered_descriptors(configuration.storage)
     registry = LocalRegistry(driver, local, build_rules(configuration), remembered)
-    hits = LocalHits(driver, registry.manifests) if isinstance(driver, Resident) else None
+    hits = LocalHits(driver, local, registry.manifests) if isinstance(driver, Resident) and local is not None else None
     if local is None or not configuration.proxy.remoteurl:
         return registry, hits
     mirror = CachingRegistry(LocalCache(registry, local), build_upstream(configuration.proxy))

@@ -1,59 +1,100 @@
-"""Hits that need no waiting: small content that memory holds, each confirmed by the store when it is asked for.
+"""Hits that need no waiting: content that memory or the kernel holds, confirmed by the store when it is asked for.
 
 What cannot be told at once is told as None, and asked for again in the ordinary way. May be called in any thread.
 """
 
 from __future__ import annotations
 
-from entrepot.content import Blob, Bytes, Manifest, Select
-from entrepot.driver import Resident
+from functools import partial
+
+from entrepot.content import Blob, Body, Bytes, LocalFile, Manifest, Select
+from entrepot.driver import LocalPaths, Resident, Seen
 from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import DigestInvalid
 from entrepot.oci.names import RepositoryName, Tag
+from entrepot.registry import Hit
 from entrepot.storage import layout
-from entrepot.storage.blobs import small_blob
+from entrepot.storage.blobs import SMALL, small_blob
 from entrepot.storage.links import parse_link
 from entrepot.storage.manifests import Manifests
+from entrepot.wire.ranges import Span
 
-_LARGEST_PART = 256 * 1024
-"""Bytes; up to here a copy costs less than handing the file to the server's threads."""
+_LARGEST_COPY = 1024 * 1024
+"""Bytes; up to here a copy costs less than handing the file to the server's threads, and little memory."""
 
 
 class LocalHits:
-    """The `Hits` of a registry whose driver keeps small files at hand."""
+    """The `Hits` of a registry whose driver keeps small files at hand, and whose large ones are `local` files."""
 
-    def __init__(self, resident: Resident, manifests: Manifests) -> None:
+    def __init__(self, resident: Resident, local: LocalPaths, manifests: Manifests) -> None:
         self._resident = resident
+        self._local = local
         self._manifests = manifests
 
-    def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Manifest | None:
-        digest = reference if isinstance(reference, Digest) else self._link(layout.tag_current(name, reference))
-        target = None if digest is None else self._link(layout.revision_link(name, digest))
-        if target is None or target != digest:
-            return None
-        known = self._manifests.known(target)
-        if known is None or known.content != self._resident.at_once(layout.blob_data(target)):
-            return None
-        return known
+    def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Hit[Manifest] | None:
+        if isinstance(reference, Digest):
+            return self._revision(name, reference, ())
+        tag = self._resident.at_once(layout.tag_current(name, reference))
+        digest = _target(tag)
+        return None if tag is None or digest is None else self._revision(name, digest, (tag,))
 
-    def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Blob | None:
-        target = self._link(layout.layer_link(name, digest))
+    def _revision(self, name: RepositoryName, digest: Digest, before: tuple[Seen, ...]) -> Hit[Manifest] | None:
+        link = self._resident.at_once(layout.revision_link(name, digest))
+        if link is None or _target(link) != digest:
+            return None
+        data, known = self._resident.at_once(layout.blob_data(digest)), self._manifests.known(digest)
+        if data is None or known is None or known.content != data.content:
+            return None
+        return Hit(known, partial(_all_stand, (*before, link, data)))
+
+    def stat_blob(self, name: RepositoryName, digest: Digest) -> Hit[Descriptor] | None:
+        files = self._readable(name, digest)
+        return None if files is None else Hit(_descriptor(digest, files[1]), partial(_all_stand, files))
+
+    def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Hit[Blob] | None:
+        files = self._readable(name, digest)
+        blob = None if files is None else self._blob(digest, files[1], select)
+        return None if files is None or blob is None else Hit(blob, partial(_all_stand, files))
+
+    def _readable(self, name: RepositoryName, digest: Digest) -> tuple[Seen, Seen] | None:
+        link = self._resident.at_once(layout.layer_link(name, digest))
         # An alias, or a link that is damaged, is told apart in the ordinary way.
-        if target is None or target != digest:
+        if link is None or _target(link) != digest:
             return None
-        path = layout.blob_data(target)
-        if select is None:
-            content = self._resident.at_once(path)
-            return None if content is None else small_blob(target, content, None)
-        part = self._resident.part_at_once(path, select, _LARGEST_PART)
-        if part is None:
-            return None
-        return Blob(Descriptor(OCTET_STREAM, target, part.size), Bytes(part.content), part.span)
+        data = self._resident.at_once(layout.blob_data(digest))
+        return None if data is None else (link, data)
 
-    def _link(self, path: str) -> Digest | None:
-        content = self._resident.at_once(path)
-        try:
-            return None if content is None else parse_link(content)
-        except DigestInvalid:
+    def _blob(self, digest: Digest, data: Seen, select: Select | None) -> Blob | None:
+        if data.content is not None:
+            return small_blob(digest, data.content, select)
+        if data.size <= SMALL:  # once read in the ordinary way, it is in memory
             return None
+        span = None if select is None else select(data.size)
+        return Blob(_descriptor(digest, data), self._body(layout.blob_data(digest), span, data.size), span)
+
+    def _body(self, path: str, span: Span | None, size: int) -> Body:
+        wanted = span or Span(0, size)
+        if len(wanted) <= _LARGEST_COPY:
+            content = self._resident.part_at_once(path, wanted)
+            if content is not None:
+                return Bytes(content)
+        return LocalFile(self._local.local_path(path), span)
+
+
+def _descriptor(digest: Digest, data: Seen) -> Descriptor:
+    return Descriptor(OCTET_STREAM, digest, data.size)
+
+
+def _target(link: Seen | None) -> Digest | None:
+    try:
+        return None if link is None or link.content is None else parse_link(link.content)
+    except DigestInvalid:
+        return None
+
+
+def _all_stand(files: tuple[Seen, ...]) -> bool:
+    for file in files:  # noqa: SIM110  # a generator would cost more than the loop
+        if not file.stands():
+            return False
+    return True

@@ -7,9 +7,11 @@ from entrepot.api.hits import HitHandlers
 from entrepot.api.message import Response
 from entrepot.api.routes import Action
 from entrepot.content import Blob, Bytes, Manifest, Select
+from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import parse
 from entrepot.oci.names import RepositoryName, Tag
+from entrepot.registry import Hit
 from entrepot.storage.blobs import small_blob
 from entrepot.testing.images import image
 from tests.unit.api.requests import request, values
@@ -22,22 +24,40 @@ READING = frozenset({Action.PING, Action.PULL, Action.CATALOG})
 
 
 class Held:
-    """Hits of one repository with one image, tagged `1`, and one blob."""
+    """Hits of one repository with one image, tagged `1`, and one blob; they stand while `stands`."""
 
-    def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Manifest | None:
-        return MANIFEST if name == "team/app" and reference in ("1", DIGEST) else None
+    def __init__(self) -> None:
+        self.stands = True
 
-    def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Blob | None:
-        return small_blob(digest, b"hello", select) if name == "team/app" and digest == BLOB else None
+    def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Hit[Manifest] | None:
+        is_here = name == "team/app" and reference in ("1", DIGEST)
+        return Hit(MANIFEST, lambda: self.stands) if is_here else None
+
+    def stat_blob(self, name: RepositoryName, digest: Digest) -> Hit[Descriptor] | None:
+        hit = self.blob(name, digest)
+        return None if hit is None else Hit(hit.value.descriptor, hit.stands)
+
+    def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Hit[Blob] | None:
+        if name != "team/app" or digest != BLOB:
+            return None
+        return Hit(small_blob(digest, b"hello", select), lambda: self.stands)
+
+
+def find(
+    method: str, path: str, headers: dict[str, str] | None = None, allowed: frozenset[Action] = READING
+) -> Hit[Response] | None:
+    """What a dispatcher with these hits, below `/prefix`, has to answer at once."""
+    hits = HitHandlers(Held())
+    dispatcher = Dispatcher({}, allowed, "/prefix", [("x-content-type-options", "nosniff")], hits)
+    return dispatcher.at_once(request(method, path, headers))
 
 
 def ask(
     method: str, path: str, headers: dict[str, str] | None = None, allowed: frozenset[Action] = READING
 ) -> Response | None:
-    """What a dispatcher with these hits, below `/prefix`, answers at once."""
-    hits = HitHandlers(Held())
-    dispatcher = Dispatcher({}, allowed, "/prefix", [("x-content-type-options", "nosniff")], hits)
-    return dispatcher.at_once(request(method, path, headers))
+    """The same, for those who do not ask how long it stands."""
+    hit = find(method, path, headers, allowed)
+    return None if hit is None else hit.value
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -110,3 +130,15 @@ def test_everything_else_takes_the_ordinary_way(method: str, path: str, headers:
 def test_the_gate_is_asked_first() -> None:
     """Where pulling is not allowed, memory answers nobody."""
     assert ask("GET", "/prefix/v2/team/app/manifests/1", allowed=frozenset({Action.PING})) is None
+
+
+def test_an_answer_stands_as_long_as_what_it_was_made_of() -> None:
+    """The dispatcher passes on what the store says."""
+    held = Held()
+    dispatcher = Dispatcher({}, READING, "", [], HitHandlers(held))
+    hit = dispatcher.at_once(request("GET", "/v2/team/app/manifests/1"))
+
+    assert hit is not None
+    assert hit.stands()
+    held.stands = False
+    assert not hit.stands()

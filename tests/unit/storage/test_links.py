@@ -134,7 +134,7 @@ async def test_a_damaged_tag_is_unknown_until_it_is_set_again(registry: LocalReg
 async def test_a_link_to_other_content_is_no_hit_either(files: FilesystemDriver) -> None:
     """What is answered from memory keeps to the same rule."""
     registry = LocalRegistry(files, files, Rules())
-    repository, hits = registry.writer(APP), LocalHits(files, registry.manifests)
+    repository, hits = registry.writer(APP), LocalHits(files, files, registry.manifests)
     one, other = [await push(repository, image(1)) for _ in range(2)]
     for content in (b"hello", b"other"):
         await upload(repository, content)
@@ -149,5 +149,5 @@ async def test_a_link_to_other_content_is_no_hit_either(files: FilesystemDriver)
     assert (hits.manifest(APP, one), hits.blob(APP, HELLO)) == (None, None)
     right = hits.blob(APP, OTHER)
     assert right is not None
-    assert await read_blob(right) == b"other"
+    assert await read_blob(right.value) == b"other"
     assert hits.manifest(APP, other) is not None
