@@ -5,7 +5,7 @@ Paths are absolute, made of segments of `[A-Za-z0-9._-]`, never `.` or `..`; `dr
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -46,8 +46,11 @@ class Writer(Protocol):
     def offset(self) -> int:
         """Bytes in the file, written by anybody."""
 
-    async def write(self, chunks: Sequence[bytes]) -> None:
-        """Append all of `chunks`. Raises NoSpace; what was written of them then stays unless `truncate` drops it."""
+    async def write(self, chunks: Iterable[bytes]) -> None:
+        """Append all of `chunks`, which may be taken on a thread, each once and in order.
+
+        Raises NoSpace; what was written of them then stays unless `truncate` drops it.
+        """
 
     async def truncate(self, size: int) -> None:
         """Drop all bytes from `size` on."""

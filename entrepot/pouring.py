@@ -1,10 +1,10 @@
-"""Pouring: a stream of chunks goes to a file and through a hasher while the next chunks arrive. Knows neither end."""
+"""Pouring: a stream of chunks goes through a hasher to a file while the next chunks arrive. Knows neither end."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from entrepot.oci.digest import Hasher
@@ -12,12 +12,10 @@ from entrepot.oci.digest import Hasher
 BATCH = 1024 * 1024
 """Bytes handed to a thread at once: large enough that the hand-over costs nothing, small enough to overlap."""
 
-INLINE = 32 * 1024
-"""Up to this many bytes are hashed where they are: a hand-over to a thread would take longer."""
-
 Chunk = TypeVar("Chunk", bytes, memoryview)
 
-Write = Callable[[Sequence[Chunk]], Awaitable[None]]
+Write = Callable[[Iterable[Chunk]], Awaitable[None]]
+"""Takes each chunk once, in order, on the thread that writes them: taking hashes them, while they are in its cache."""
 
 
 async def pour(
@@ -29,12 +27,12 @@ async def pour(
     `chunks` raises, what arrived before is still written and hashed, so that file and hasher agree, and the error
     goes on.
     """
-    running: asyncio.Task[None] | None = None
+    running: asyncio.Future[None] | None = None
     try:
         async for batch in _batches(chunks, patience):
             if running is not None:
                 await asyncio.shield(running)
-            running = asyncio.ensure_future(_settle(batch, write, hasher))
+            running = asyncio.ensure_future(write(batch if hasher is None else _hashed(batch, hasher)))
         if running is not None:
             await asyncio.shield(running)
     finally:
@@ -43,21 +41,7 @@ async def pour(
             await _wait_out(running)
 
 
-async def _settle(batch: list[Chunk], write: Write[Chunk], hasher: Hasher | None) -> None:
-    if hasher is None:
-        await write(batch)
-    elif sum(map(len, batch)) <= INLINE:
-        _update(hasher, batch)
-        await write(batch)
-    else:
-        hashing = asyncio.get_running_loop().run_in_executor(None, _update, hasher, batch)
-        try:
-            await write(batch)
-        finally:
-            await hashing
-
-
-async def _wait_out(running: asyncio.Task[None]) -> None:
+async def _wait_out(running: asyncio.Future[None]) -> None:
     """Return when the task is over, however it ended; a cancellation is held back until then."""
     cancelled: asyncio.CancelledError | None = None
     while not running.done():
@@ -71,9 +55,10 @@ async def _wait_out(running: asyncio.Task[None]) -> None:
         raise cancelled
 
 
-def _update(hasher: Hasher, batch: list[Chunk]) -> None:
+def _hashed(batch: Sequence[Chunk], hasher: Hasher) -> Iterator[Chunk]:
     for chunk in batch:
         hasher.update(chunk)
+        yield chunk
 
 
 async def _batches(chunks: AsyncIterator[Chunk], patience: float) -> AsyncIterator[list[Chunk]]:

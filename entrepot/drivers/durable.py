@@ -10,7 +10,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from uuid import uuid4
 
@@ -18,6 +18,7 @@ from entrepot.drivers.paths import split_path
 from entrepot.drivers.root import FILE_MODE, TRIES, Root, closing_descriptor
 
 _IOV_MAX = os.sysconf("SC_IOV_MAX")
+_GROUP = 256 * 1024  # bytes that a processor's own cache holds
 _TEMPORARY = re.compile(r"(?:.*\.)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp")
 
 
@@ -31,9 +32,30 @@ def is_temporary(name: str) -> bool:
     return name.endswith(".tmp") and _TEMPORARY.fullmatch(name) is not None
 
 
-def write_all(descriptor: int, chunks: Sequence[bytes]) -> Iterator[int]:
-    """Write `chunks` whole, however little the kernel takes at a time; yields what it took each time."""
-    views = [memoryview(chunk) for chunk in chunks if chunk]
+def write_all(descriptor: int, chunks: Iterable[bytes]) -> Iterator[int]:
+    """Write `chunks` whole, however little the kernel takes at a time; yields what it took each time.
+
+    Takes no more chunks than it writes next: what was hashed when it was taken is in the processor's cache then.
+    """
+    for views in _groups(chunks):
+        yield from _write_group(descriptor, views)
+
+
+def _groups(chunks: Iterable[bytes]) -> Iterator[list[memoryview]]:
+    views: list[memoryview] = []
+    size = 0
+    for chunk in chunks:
+        if chunk:
+            views.append(memoryview(chunk))
+            size += len(chunk)
+        if size >= _GROUP:
+            yield views
+            views, size = [], 0
+    if views:
+        yield views
+
+
+def _write_group(descriptor: int, views: list[memoryview]) -> Iterator[int]:
     first = 0
     while first < len(views):
         taken = rest = os.writev(descriptor, views[first : first + _IOV_MAX])

@@ -10,7 +10,7 @@ import heapq
 import os
 import stat
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 from entrepot.driver import Entry, PathInvalid, PathNotFound, Writer
@@ -226,7 +226,7 @@ class _FileWriter:
     def offset(self) -> int:
         return self._file.size
 
-    async def write(self, chunks: Sequence[bytes]) -> None:
+    async def write(self, chunks: Iterable[bytes]) -> None:
         await self._threads.run(self._file.write, chunks)
 
     async def truncate(self, size: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import time
 from bisect import bisect_left, insort
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 from entrepot.driver import Entry, Locked, PathInvalid, PathNotFound, Writer
@@ -163,7 +163,7 @@ class _MemoryWriter:
     def offset(self) -> int:
         return len(self._file.content)
 
-    async def write(self, chunks: Sequence[bytes]) -> None:
+    async def write(self, chunks: Iterable[bytes]) -> None:
         for chunk in chunks:
             self._file.content += chunk
         self._file.modified = time.time()

@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from entrepot.driver import Locked, PathInvalid, PathNotFound
 from entrepot.drivers.durable import write_all
@@ -112,7 +112,7 @@ class GrowingFile(OpenFile):
             self._is_new = True
         self._descriptor = _checked(descriptor, self._path)
 
-    def write(self, chunks: Sequence[bytes]) -> None:
+    def write(self, chunks: Iterable[bytes]) -> None:
         with reporting(self._path):
             for taken in write_all(self._descriptor, chunks):
                 self.size += taken

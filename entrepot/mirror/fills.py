@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
@@ -123,9 +123,8 @@ class Fills:
         async with open_upstream() as download:
             await self._report(fill, replace(fill.progress, size=download.size))
 
-            async def write(chunks: Sequence[memoryview]) -> None:
-                await asyncio.to_thread(fill.spool.append, chunks)
-                written = fill.progress.written + sum(map(len, chunks))
+            async def write(chunks: Iterable[memoryview]) -> None:
+                written = fill.progress.written + await asyncio.to_thread(fill.spool.append, chunks)
                 if download.size is not None and written > download.size:
                     raise UpstreamFailed(f"more than the {download.size} bytes the upstream announced")
                 await self._report(fill, replace(fill.progress, written=written))

@@ -10,7 +10,7 @@ import fcntl
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
@@ -106,14 +106,15 @@ class Spool:
         packed, inode, checksum = _RECORD.unpack(record)
         return Progress.unpack(packed) if inode == self._inode and checksum == zlib.crc32(packed) else None
 
-    def append(self, chunks: Sequence[memoryview]) -> None:
-        """Write all of `chunks` at the end; blocks."""
-        for start in range(0, len(chunks), 512):
-            batch = chunks[start : start + 512]
-            written = os.writev(self._data, batch)
-            rest = b"".join(batch)[written:] if written < sum(map(len, batch)) else b""
+    def append(self, chunks: Iterable[memoryview]) -> int:
+        """Write all of `chunks` at the end, and return how many bytes they were; blocks."""
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            rest = chunk
             while rest:
                 rest = rest[os.write(self._data, rest) :]
+        return size
 
     @property
     def descriptor(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,12 +13,27 @@ from entrepot.drivers.paths import is_name
 
 def test_short_writes_are_gone_on_with() -> None:
     """More than the kernel takes at once is written exactly once, from where it stopped."""
-    chunk = bytes(1 << 30)  # never touched, so never in memory; one call takes less than two of them
+    chunk = bytes(3 << 30)  # never touched, so never in memory; one call takes less than 2 GiB
     with open("/dev/null", "wb", buffering=0) as file:
-        taken = list(write_all(file.fileno(), [chunk, b"", chunk, chunk, b"end"]))
+        taken = list(write_all(file.fileno(), [b"begin", b"", chunk, b"end"]))
 
-    assert len(taken) > 1
-    assert sum(taken) == 3 * len(chunk) + 3
+    assert len(taken) == 3
+    assert sum(taken) == len(chunk) + 8
+
+
+def test_chunks_are_taken_when_they_are_written() -> None:
+    """Small ones together, and none long before its turn: whoever makes them may do so in the same cache."""
+    pulled: list[int] = []
+
+    def chunks() -> Iterator[bytes]:
+        for number in range(8):
+            pulled.append(number)
+            yield bytes(128 * 1024)
+
+    with open("/dev/null", "wb", buffering=0) as file:
+        seen = [(taken, len(pulled)) for taken in write_all(file.fileno(), chunks())]
+
+    assert seen == [(256 * 1024, 2), (256 * 1024, 4), (256 * 1024, 6), (256 * 1024, 8)]
 
 
 def test_nothing_is_written_of_nothing() -> None:

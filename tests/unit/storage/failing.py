@@ -1,7 +1,7 @@
 """A driver that fails when it is told to: at its Nth call, or from that one on, before the effect or after it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -124,7 +124,7 @@ class _FailingWriter:
     def offset(self) -> int:
         return self._inner.offset
 
-    async def write(self, chunks: Sequence[bytes]) -> None:
+    async def write(self, chunks: Iterable[bytes]) -> None:
         await self._fault.over(lambda: self._inner.write(chunks))
 
     async def truncate(self, size: int) -> None:
