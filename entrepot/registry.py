@@ -160,6 +160,9 @@ class Cache(Protocol):
     async def has_blob(self, digest: Digest) -> bool:
         """Whether the content is here, readable in whatever repository."""
 
+    async def open_blob(self, digest: Digest, select: Select | None) -> Blob:
+        """The content, for whoever has made sure that its client may read it. Raises BlobUnknown."""
+
     async def link_blob(self, name: RepositoryName, digest: Digest) -> None:
         """Let the repository read a blob that is here."""
 

@@ -76,6 +76,9 @@ class RsgiApplication:
         headers = cast("Headers", scope.headers)
         if scope.method not in _WITHOUT_BODY or _host_problem(scope, headers.get_all("host")) is not None:
             return None
+        if headers.get("transfer-encoding") is not None or headers.get("expect") is not None:
+            return None
+        # Before the dispatcher's gate, which lets everybody pull or nobody: what it refuses never gets here.
         standing = self._standing.find(scope.path, scope.query_string, headers)
         if standing is not None:
             return standing
@@ -143,7 +146,7 @@ def _request(scope: Scope, receive: Callable[[Request], AsyncIterator[bytes]]) -
 def _problem(scope: Scope, headers: Headers) -> tuple[int, str] | None:
     """Status and reason for a request that the server's parser let through though it is none (RFC 9112 §3.2, §6)."""
     problem = _host_problem(scope, headers.get_all("host"))
-    return _body_problem(headers) if problem is None and scope.method not in _WITHOUT_BODY else problem
+    return _body_problem(headers) if problem is None else problem
 
 
 def _host_problem(scope: Scope, hosts: list[str]) -> tuple[int, str] | None:

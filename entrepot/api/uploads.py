@@ -99,11 +99,13 @@ class UploadHandlers:
     def _position(self, request: Request, target: Target) -> tuple[int, int | None]:
         """Where the client believes to write, and how much: by its Content-Range, or else by the location it uses."""
         state = self._state(request, target)
-        header = request.headers.get("content-range")
-        if header is None:
+        given = request.headers.get_all("content-range")
+        if not given:
             return state.offset, None
+        if len(given) > 1:
+            raise BlobUploadMalformed("Content-Range is given more than once")
         try:
-            span = parse_content_range(header)
+            span = parse_content_range(given[0])
         except Malformed as error:
             raise BlobUploadMalformed(str(error)) from None
         if request.content_length not in (None, len(span)):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Annotated
 
 import typer
 
 from entrepot.config.load import Loaded, default_text, load, locate, parse
-from entrepot.config.problems import ConfigurationError
+from entrepot.config.problems import ConfigurationError, Problem
 
 WORKERS = "ENTREPOT_WORKERS"
+MOST_WORKERS = 1024
 
 ConfigPath = Annotated[
     str | None,
@@ -37,3 +39,13 @@ def read(argument: str | None) -> Loaded:
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}", err=True)
     return loaded
+
+
+def workers_asked() -> int:
+    """How many worker processes the environment asks for; 0 where it does not say. Exits with 2."""
+    text = os.environ.get(WORKERS, "").strip()
+    if text and not (re.fullmatch("[0-9]{1,4}", text) and int(text) <= MOST_WORKERS):
+        problem = Problem("", f"{text[:64]!r} is not a number from 0 to {MOST_WORKERS}", WORKERS)
+        typer.echo(f"configuration error: {problem}", err=True)
+        raise typer.Exit(2)
+    return int(text or 0)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from entrepot.cli.configuration import WORKERS, ConfigPath, read
+from entrepot.cli.configuration import MOST_WORKERS, WORKERS, ConfigPath, read, workers_asked
 from entrepot.config.drivers import Filesystem
 from entrepot.config.root import Configuration
 from entrepot.server.listener import Address, StartFailed
@@ -19,13 +19,17 @@ from entrepot.server.run import serve as run
 def serve(
     config: ConfigPath = None,
     workers: Annotated[
-        int, typer.Option(envvar=WORKERS, min=0, max=1024, help="Worker processes; 0 is one for each core.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0, max=MOST_WORKERS, help=f"Worker processes, else {WORKERS}; 0 is one for each core.", show_default="0"
+        ),
+    ] = None,
 ) -> None:
     """Serve a registry, or a mirror where the configuration has `proxy.remoteurl`, until SIGTERM or SIGINT."""
+    asked = workers_asked() if workers is None else workers
     configuration = read(config).configuration
     try:
-        run(configuration, workers, lambda address: _announce(configuration, address))
+        run(configuration, asked, lambda address: _announce(configuration, address))
     except StartFailed as error:
         typer.echo(f"entrepot cannot start: {error}", err=True)
         raise typer.Exit(1) from None
@@ -51,4 +55,5 @@ def _url(configuration: Configuration, address: Address) -> str:
         return f"unix:{address.path}"
     scheme = "https" if configuration.http.tls.certificate else "http"
     host = "localhost" if address.host in ("::", "0.0.0.0") else address.host  # noqa: S104  # compared, not bound
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}"
+    bracketed = f"[{host.replace('%', '%25')}]" if ":" in host else host  # RFC 6874
+    return f"{scheme}://{bracketed}:{address.port}"

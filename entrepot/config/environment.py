@@ -45,11 +45,14 @@ def find_path(environ: Mapping[str, str]) -> tuple[str | None, tuple[Problem, ..
 
 
 def override(tree: Tree, environ: Mapping[str, str], root: type[Section]) -> Overridden:
-    """Makes every override that `environ` asks for, in the order of the names: a section comes before its parts."""
+    """Makes every override that `environ` asks for, in the order of the names.
+
+    A section comes before its parts, and position 2 of a list before 10.
+    """
     problems: list[Problem] = []
     warnings: list[str] = []
     origins: dict[Path, str] = {}
-    for rest, names in sorted(_variables(environ).items()):
+    for rest, names in sorted(_variables(environ).items(), key=lambda item: _order(item[0])):
         placement = _Placement(rest.split("_"), environ[names[0]])
         try:
             tree = placement.place(tree, root)
@@ -70,6 +73,10 @@ def _variables(environ: Mapping[str, str]) -> dict[str, list[str]]:
             if name.startswith(prefix) and name != prefix + _CONFIGURATION_PATH:
                 found.setdefault(name.removeprefix(prefix), []).append(name)
     return found
+
+
+def _order(rest: str) -> list[tuple[int, str]]:
+    return [(int(segment) if _INDEX.fullmatch(segment) else -1, segment) for segment in rest.split("_")]
 
 
 def _disagreement(names: list[str], environ: Mapping[str, str]) -> tuple[Problem, ...]:

@@ -45,8 +45,8 @@ class FilesystemDriver:
         self._prefix = self._root.path
         self._threads = Threads(max(threads, _FEWEST_THREADS))
         self._small = SmallFiles(_CAPACITY)
-        # Device and inode of what was reached through real directories only. Another inode there is looked at anew.
-        self._trusted: dict[str, tuple[int, int]] = {}
+        # What was reached through real directories only, and could be opened. What is not the same is looked at anew.
+        self._trusted: dict[str, tuple[int, int, int]] = {}
 
     def check(self) -> None:
         """Make the root where it is missing, and try whether it can do what a driver needs. Raises RootUnusable."""
@@ -79,7 +79,7 @@ class FilesystemDriver:
 
     def _is_trusted(self, path: str, status: os.stat_result) -> bool:
         # What `stat` has not looked at may have been reached through a symlink.
-        return self._trusted.get(path) == (status.st_dev, status.st_ino) and stat.S_ISREG(status.st_mode)
+        return self._trusted.get(path) == _identity(status) and stat.S_ISREG(status.st_mode)
 
     async def get(self, path: str) -> bytes:
         place = self._prefix + path
@@ -109,8 +109,9 @@ class FilesystemDriver:
             status = os.lstat(self._prefix + path)
         except (OSError, ValueError) as error:
             raise self._unreachable(path, error) from None
-        if self._trusted.get(path) != (status.st_dev, status.st_ino):
-            status = self._trust(path)
+        if self._trusted.get(path) != _identity(status):
+            # Opened, not only looked at: the server that is to send it could not say why it fails.
+            status = self._trust(path, os.O_RDONLY | os.O_NONBLOCK if stat.S_ISREG(status.st_mode) else os.O_PATH)
         mode = status.st_mode
         if stat.S_ISREG(mode):
             return Entry(status.st_size, status.st_mtime, False)
@@ -118,13 +119,13 @@ class FilesystemDriver:
             return Entry(0, status.st_mtime, True)
         raise PathInvalid(path)
 
-    def _trust(self, path: str) -> os.stat_result:
+    def _trust(self, path: str, flags: int) -> os.stat_result:
         check_listable(path)
-        with reporting(path), closing_descriptor(self._root.open(path, os.O_PATH)) as descriptor:
+        with reporting(path), closing_descriptor(self._root.open(path, flags)) as descriptor:
             status = os.fstat(descriptor)
         if len(self._trusted) >= _MOST_TRUSTED:
             self._trusted.clear()
-        self._trusted[path] = (status.st_dev, status.st_ino)
+        self._trusted[path] = _identity(status)
         return status
 
     def _unreachable(self, path: str, error: OSError | ValueError) -> Exception:
@@ -234,6 +235,11 @@ class _FileWriter:
 
     async def sync(self) -> None:
         await self._threads.run(self._file.sync)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int]:
+    # The change time also tells of other permissions.
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def _read_resident(descriptor: int, span: Span) -> bytes | None:

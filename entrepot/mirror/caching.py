@@ -14,7 +14,7 @@ from functools import partial
 from typing import NoReturn
 
 from entrepot.content import Blob, GrowingFile, Manifest, Select
-from entrepot.driver import NoSpace
+from entrepot.driver import NoSpace, PathInvalid
 from entrepot.mirror.fill import Again, Fill, Follower
 from entrepot.mirror.fills import Fills
 from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
@@ -74,14 +74,21 @@ class CachingRepository:
     async def resolve(self, tag: Tag) -> Digest:
         try:
             digest = await self._registry.upstream.resolve(self._name, tag)
-            if await self._known(tag) != digest:
-                await self.manifest(digest)
-                await self._keep(partial(self._registry.cache.set_tag, self._name, tag, digest))
         except (ManifestUnknown, NameUnknown):
             raise ManifestUnknown(f"unknown tag={tag}") from None
         except RegistryError as error:
-            # Also where the tag moved and the upstream tells, but does not give: Docker Hub counts GETs, not HEADs.
             return await self._stale(tag, error)
+        return digest if await self._known(tag) == digest else await self._moved(tag, digest)
+
+    async def _moved(self, tag: Tag, digest: Digest) -> Digest:
+        # The upstream may tell and not give: Docker Hub counts GETs, not HEADs, and replicas lag behind.
+        try:
+            await self.manifest(digest)
+        except (ManifestUnknown, NameUnknown):
+            return await self._stale(tag, UpstreamFailed(f"the upstream names {digest}, but does not have it"))
+        except RegistryError as error:
+            return await self._stale(tag, error)
+        await self._keep(partial(self._registry.cache.set_tag, self._name, tag, digest))
         return digest
 
     async def _stale(self, tag: Tag, error: RegistryError) -> Digest:
@@ -114,7 +121,7 @@ class CachingRepository:
         # A store that is full or broken must not keep anybody from pulling.
         try:
             await store()
-        except (OSError, NoSpace) as error:
+        except (OSError, NoSpace, PathInvalid) as error:
             log.error("not_cached", repository=self._name, error=str(error))
 
     async def stat_blob(self, digest: Digest) -> Descriptor:
@@ -131,8 +138,9 @@ class CachingRepository:
                 pass
             if await self._registry.cache.has_blob(digest):
                 await self._confirm(digest)
-                await self._registry.cache.link_blob(self._name, digest)
-                continue
+                await self._keep(partial(self._registry.cache.link_blob, self._name, digest))
+                with suppress(BlobUnknown):
+                    return await self._registry.cache.open_blob(digest, select)
             fill = self._registry.fills.join(self._name, digest, partial(self._download, digest))
             if fill is not None:
                 with suppress(Again):

@@ -1,7 +1,8 @@
 """Manifest bytes → what they refer to. Reads manifests, never writes or changes one.
 
 The parser is strict where two readers could see two different things in the same bytes (CVE-2021-41190): duplicate
-members, both `manifests` and `layers`, a `mediaType` that is not the declared one. Everything else is kept verbatim.
+members, members that differ from a known one in case only, both `manifests` and `layers`, a `mediaType` that is not the
+declared one. Everything else is kept verbatim.
 """
 
 from __future__ import annotations
@@ -33,6 +34,20 @@ _REFERENCE_LIMIT = 100_000
 _BRACKET_LIMIT = 200_000
 
 
+_MEANINGFUL = {
+    name.casefold(): name
+    for name in (
+        *("schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "annotations"),
+        *("digest", "size", "urls"),
+    )
+}
+"""Names that Go's JSON reader finds in whatever case they are written."""
+
+_RESTRICTED = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+\-]{0,126}"
+_OWN_TYPE = re.compile(f"(?!text/|image/|multipart/){_RESTRICTED}/{_RESTRICTED}", re.IGNORECASE)
+"""RFC 6838 §4.2; but of the kinds that a browser may run when it is shown one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """What a registry must know of a manifest; `media_type` is what it is served as, for ever."""
@@ -53,6 +68,7 @@ def parse(content: bytes, declared: str | None) -> Parsed:
     same one: what is served later is derived from the body alone, as Distribution does.
     """
     members = _read_object(content)
+    _refuse_other_case(members)
     media_type = _media_type(members, declared)
     _refuse_ambiguity(members, media_type)
     if media_type in IMAGE_TYPES and members.get("config") is None:
@@ -128,6 +144,8 @@ def _media_type(members: dict[str, Any], declared: str | None) -> str:
     if declared and not inner and (not known or declared in (DOCKER_MANIFEST, DOCKER_LIST)):
         raise ManifestInvalid(f"mediaType in manifest should be {declared!r} and is missing")
     media_type = declared or inner or (OCI_INDEX if members.get("manifests") is not None else OCI_MANIFEST)
+    if _OWN_TYPE.fullmatch(media_type) is None:
+        raise ManifestInvalid(f"{media_type!r} is no media type of a manifest")
     if (media_type in IMAGE_TYPES or media_type in INDEX_TYPES) and not _is_two(members.get("schemaVersion")):
         raise ManifestInvalid("schemaVersion must be 2")
     return media_type
@@ -146,6 +164,13 @@ def _refuse_ambiguity(members: dict[str, Any], media_type: str) -> None:
         raise ManifestInvalid("expected an index but found an image manifest")
 
 
+def _refuse_other_case(members: dict[str, Any], where: str = "") -> None:
+    for name in members:
+        known = _MEANINGFUL.get(name.casefold())
+        if known is not None and name != known:
+            raise ManifestInvalid(f"{where}{name} is not {known}, but some readers take it for that")
+
+
 def _descriptors(members: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
     entries = members.get(key)
     if entries is None:
@@ -158,6 +183,7 @@ def _descriptors(members: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
 def _descriptor(entry: Any, where: str) -> Descriptor:
     if not isinstance(entry, dict):
         raise ManifestInvalid(f"{where} must be a descriptor")
+    _refuse_other_case(entry, f"{where}.")
     size = entry.get("size")
     if type(size) is not int or not 0 <= size < 2**63:
         raise ManifestInvalid(f"{where}.size must be a whole number of bytes")

@@ -40,9 +40,14 @@ class Tag(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises TagInvalid."""
-        if len(text) > TAG_LIMIT or _TAG.fullmatch(text) is None:
+        if not is_tag(text):
             raise TagInvalid({"tag": text[: TAG_LIMIT + 1]})
         return cls(text)
+
+
+def is_tag(text: str) -> bool:
+    """Whether it is a valid tag."""
+    return len(text) <= TAG_LIMIT and _TAG.fullmatch(text) is not None
 
 
 def parse_reference(text: str) -> Tag | Digest:

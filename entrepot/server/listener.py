@@ -6,7 +6,7 @@ import math
 import os
 import socket
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entrepot.config.address import Tcp, Unix
 
@@ -20,11 +20,16 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A literal IP address and port, or the path of a unix socket."""
+    """A literal IP address and port, or the path of a unix socket.
+
+    `scope` is the number of the interface whose link-local address it is; `host` ends with `%` and the
+    interface where the configuration names it so.
+    """
 
     host: str = ""
     port: int = 0
     path: str = ""
+    scope: int = 0
 
     def __str__(self) -> str:
         if self.path:
@@ -36,9 +41,9 @@ def prepare(listener: Tcp | Unix) -> Address:
     """Raises StartFailed. The workers bind later, together (SO_REUSEPORT), so another owner is looked for here."""
     if isinstance(listener, Unix):
         return _prepare_unix(listener.path)
-    address = Address(_resolve(listener.host, listener.port), listener.port)
+    address = _resolve(listener.host, listener.port)
     with _bound(address, reuse_port=False) as probe:
-        return Address(address.host, probe.getsockname()[1])
+        return replace(address, port=probe.getsockname()[1])
 
 
 def listen(address: Address, reader: float) -> socket.socket:
@@ -63,11 +68,11 @@ def _bound(address: Address, *, reuse_port: bool) -> socket.socket:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, reuse_port)
         if address.host == "::":
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        bound.bind(address.path or (address.host, address.port))
+        bound.bind(_socket_address(address))
         bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        raise StartFailed(f"http.addr: cannot listen on {address}: {error.strerror}") from None
+        raise StartFailed(f"http.addr: cannot listen on {address}: {error.strerror or error}") from None
     return bound
 
 
@@ -77,9 +82,17 @@ def _family(address: Address) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
 
-def _resolve(host: str, port: int) -> str:
+def _socket_address(address: Address) -> str | tuple[str, int] | tuple[str, int, int, int]:
+    if address.path:
+        return address.path
+    if ":" in address.host:
+        return (address.host, address.port, 0, address.scope)
+    return (address.host, address.port)
+
+
+def _resolve(host: str, port: int) -> Address:
     if not host:
-        return "::" if _has_ipv6() else "0.0.0.0"  # noqa: S104  # as configured
+        return Address("::" if _has_ipv6() else "0.0.0.0", port)  # noqa: S104  # as configured
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -87,7 +100,9 @@ def _resolve(host: str, port: int) -> str:
     except UnicodeError:  # a label that is empty or too long
         raise StartFailed(f"http.addr: {host!r} is not a host name") from None
     _, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return str(address[0])
+    scope = int(address[3]) if len(address) == 4 else 0
+    _, percent, interface = host.partition("%")
+    return Address(f"{address[0]}{percent}{interface}", port, scope=scope)
 
 
 def _has_ipv6() -> bool:
@@ -108,7 +123,7 @@ def _prepare_unix(path: str) -> Address:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise StartFailed(f"http.addr: cannot listen on {path}: {error.strerror}") from None
+        raise StartFailed(f"http.addr: cannot listen on {path}: {error.strerror or error}") from None
     return Address(path=path)
 
 

@@ -42,6 +42,9 @@ _HTTP2_PING = 30_000  # milliseconds
 _DRAIN = 30.0
 """Seconds that requests under way get at the end, where `http.draintimeout` does not say."""
 
+_LONGEST_DRAIN = 2_000_000
+"""Seconds; the supervisor waits with poll(2), whose milliseconds must fit 31 bits."""
+
 
 def serve(
     configuration: Configuration,
@@ -113,7 +116,7 @@ def _server_options(http: Http, patience: Patience, workers: int) -> dict[str, A
         "log_enabled": False,
         "respawn_failed_workers": True,
         "respawn_interval": 1.0,
-        "workers_kill_timeout": max(1, math.ceil(http.draintimeout or _DRAIN)),
+        "workers_kill_timeout": max(1, min(math.ceil(http.draintimeout or _DRAIN), _LONGEST_DRAIN)),
         **_tls_options(http),
     }
 

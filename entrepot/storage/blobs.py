@@ -40,24 +40,31 @@ class BlobStore:
         """Raises BlobUnknown unless the repository links it and the content is there."""
         try:
             target = await read_alias(self._driver, layout.layer_link(name, digest), digest)
-            entry = await self._driver.stat(layout.blob_data(target))
+            size = await self._size(target)
         except PathNotFound:
             raise BlobUnknown(digest) from None
-        return Descriptor(OCTET_STREAM, target, entry.size)
+        return Descriptor(OCTET_STREAM, target, size)
 
     async def open(self, name: RepositoryName, digest: Digest, select: Select | None) -> Blob:
         """Raises BlobUnknown as `stat` does."""
         try:
             target = await read_alias(self._driver, layout.layer_link(name, digest), digest)
-            path = layout.blob_data(target)
+        except PathNotFound:
+            raise BlobUnknown(digest) from None
+        return await self.open_content(target, select)
+
+    async def open_content(self, target: Digest, select: Select | None) -> Blob:
+        """As `open`, whoever may read it. Raises BlobUnknown where the content is not there."""
+        path = layout.blob_data(target)
+        try:
             if self._small.get(target) and (content := await self._small_content(target, path)) is not None:
                 return small_blob(target, content, select)
-            size = (await self._driver.stat(path)).size
+            size = await self._size(target)
             if size <= SMALL:
                 self._small.put(target, True)
                 return small_blob(target, await self._driver.get(path), select)
         except PathNotFound:
-            raise BlobUnknown(digest) from None
+            raise BlobUnknown(target) from None
         span = None if select is None else select(size)
         return Blob(Descriptor(OCTET_STREAM, target, size), self._body(path, span or Span(0, size), span), span)
 
@@ -80,10 +87,18 @@ class BlobStore:
     async def has(self, digest: Digest) -> bool:
         """Whether the content is in the store, whoever may read it."""
         try:
-            await self._driver.stat(layout.blob_data(digest))
+            await self._size(digest)
         except PathNotFound:
             return False
         return True
+
+    async def _size(self, digest: Digest) -> int:
+        entry = await self._driver.stat(layout.blob_data(digest))
+        # A directory, or what a crash has left empty, is no content: a push, or the upstream, heals it.
+        if entry.is_directory or is_hollow(digest, entry.size):
+            log.error("blob_damaged", digest=digest)
+            raise PathNotFound(layout.blob_data(digest))
+        return entry.size
 
     async def link(self, name: RepositoryName, digest: Digest) -> None:
         """Let the repository read content that is in the store; durable."""
@@ -118,6 +133,11 @@ class BlobStore:
         for known in {descriptor.digest, digest}:
             await write_link(self._driver, layout.layer_link(name, known), descriptor.digest)
         return descriptor
+
+
+def is_hollow(digest: Digest, size: int) -> bool:
+    """Whether a file of that size cannot be the content: it is empty, and the content is not."""
+    return size == 0 and digest != Digest.of(b"", digest.algorithm)
 
 
 def small_blob(digest: Digest, content: bytes, select: Select | None) -> Blob:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entrepot.content import Manifest
+from entrepot.content import Blob, Manifest, Select
 from entrepot.driver import LocalPaths
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName, Tag
@@ -32,6 +32,9 @@ class LocalCache:
 
     async def has_blob(self, digest: Digest) -> bool:
         return await self._registry.blobs.has(digest)
+
+    async def open_blob(self, digest: Digest, select: Select | None) -> Blob:
+        return await self._registry.blobs.open_content(digest, select)
 
     async def link_blob(self, name: RepositoryName, digest: Digest) -> None:
         await self._registry.blobs.link(name, digest)

@@ -15,7 +15,7 @@ from entrepot.oci.errors import DigestInvalid
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Hit
 from entrepot.storage import layout
-from entrepot.storage.blobs import SMALL, small_blob
+from entrepot.storage.blobs import SMALL, is_hollow, small_blob
 from entrepot.storage.links import parse_link
 from entrepot.storage.manifests import Manifests
 from entrepot.wire.ranges import Span
@@ -63,7 +63,7 @@ class LocalHits:
         if link is None or _target(link) != digest:
             return None
         data = self._resident.at_once(layout.blob_data(digest))
-        return None if data is None else (link, data)
+        return None if data is None or is_hollow(digest, data.size) else (link, data)
 
     def _blob(self, digest: Digest, data: Seen, select: Select | None) -> Blob | None:
         if data.content is not None:

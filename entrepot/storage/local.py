@@ -21,6 +21,9 @@ from entrepot.storage.tags import Tags
 from entrepot.storage.uploads import Uploads, UploadSession
 from entrepot.storage.validation import References, Rules
 
+_DELETIONS = 3
+"""How often a push is done again because the manifest was deleted while it was tagged."""
+
 
 class LocalRegistry:
     """A `Registry`. Holds no state but caches that the store confirms on every use: any number may share a store."""
@@ -94,17 +97,26 @@ class LocalRepository:
         manifest = await read_manifest(content, declared, digest)
         self._registry.rules.check_class(manifest.parsed)
         await self._registry.references.check(self._name, manifest.parsed)
-        await self._registry.manifests.put(self._name, manifest)
-        for tag in (*((reference,) if isinstance(reference, Tag) else ()), *tags):
-            await self._registry.tags.set(self._name, tag, digest)
+        named = (*((reference,) if isinstance(reference, Tag) else ()), *tags)
+        await self._store(manifest, named)
+        # Whoever deletes it at the same time was first, then: what he found is gone, what he did not find is too.
+        for _ in range(_DELETIONS):
+            if await self._registry.manifests.has(self._name, digest):
+                break
+            await self._store(manifest, named)
         return manifest
+
+    async def _store(self, manifest: Manifest, named: Sequence[Tag]) -> None:
+        await self._registry.manifests.put(self._name, manifest)
+        for tag in named:
+            await self._registry.tags.set(self._name, tag, manifest.digest)
 
     async def delete_manifest(self, digest: Digest) -> None:
         await self._registry.manifests.get(self._name, digest)
-        # Tags first, so that none ever names what is gone.
-        for tag in await self._registry.tags.pointing_at(self._name, digest):
-            await self._registry.tags.delete(self._name, tag)
+        # Tags first, so that none ever names what is gone; and those that were set meanwhile, for the same reason.
+        await self._registry.tags.drop(self._name, digest)
         await self._registry.manifests.delete(self._name, digest)
+        await self._registry.tags.drop(self._name, digest)
 
     async def untag(self, tag: Tag) -> None:
         await self._registry.tags.delete(self._name, tag)

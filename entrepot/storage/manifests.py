@@ -52,10 +52,10 @@ class Manifests:
         """Whether the repository holds it."""
         try:
             target = await read_link(self._driver, layout.revision_link(name, digest))
-            await self._driver.stat(layout.blob_data(target))
+            entry = await self._driver.stat(layout.blob_data(target))
         except PathNotFound:
             return False
-        return target == digest
+        return target == digest and entry.size > 0 and not entry.is_directory
 
     async def put(self, name: RepositoryName, manifest: Manifest) -> None:
         """Store it, with the link from its subject; durable. What it refers to is not looked at."""

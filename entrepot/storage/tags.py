@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import compress
 
 from entrepot.driver import Driver, PathNotFound
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import ManifestUnknown, NameUnknown
-from entrepot.oci.names import RepositoryName, Tag
+from entrepot.oci.names import RepositoryName, Tag, is_tag
 from entrepot.registry import Page
 from entrepot.storage import layout
 from entrepot.storage.links import read_link, write_link
@@ -34,6 +35,13 @@ class Tags:
         """Point the tag at `digest`, which must be stored; durable. Distribution's collection needs the history."""
         await write_link(self._driver, layout.tag_index(name, tag, digest), digest)
         await write_link(self._driver, layout.tag_current(name, tag), digest)
+
+    async def drop(self, name: RepositoryName, digest: Digest) -> None:
+        """Delete every tag that names `digest`. One that is pointed elsewhere meanwhile stays."""
+        for tag in await self.pointing_at(name, digest):
+            with suppress(ManifestUnknown):  # somebody else was quicker
+                if await self.resolve(name, tag) == digest:
+                    await self.delete(name, tag)
 
     async def delete(self, name: RepositoryName, tag: Tag) -> None:
         """Raises ManifestUnknown."""
@@ -81,7 +89,8 @@ class Tags:
 
     async def _current(self, name: RepositoryName, tags: Sequence[str]) -> list[str]:
         present = await self._driver.present([layout.tag_current(name, tag) for tag in tags])
-        return list(compress(tags, present))
+        # Whatever else somebody has put there cannot be asked for, nor deleted.
+        return [tag for tag in compress(tags, present) if is_tag(tag)]
 
     async def _require_manifests(self, name: RepositoryName) -> None:
         try:

@@ -35,6 +35,11 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def make_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def make_pipe(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
@@ -300,3 +305,31 @@ def test_unreadable_index_of_tags(server: Server, repository: Repository) -> Non
     assert repository.get("manifests/latest").status_code in (404, 500)
     assert repository.get(f"manifests/{made.digest}").content == made.content
     check_others(repository)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("damage", [empty, make_directory], ids=["empty", "directory"])
+def test_blob_without_content(server: Server, repository: Repository, size: int, damage: Damage) -> None:
+    """F-104, F-105: what a crash has left empty, or is no file, is not there: for readers, mounts and manifests."""
+    blob = random_blob(size)
+    made = image(0)
+    repository.push_blobs(made)
+    repository.push_blob(blob)
+    repository.get(f"blobs/{blob.digest}")
+    damage(data_path(server, blob.digest))
+
+    check_not_served(repository, f"blobs/{blob.digest}")
+    mounted = repository.sibling().post("blobs/uploads/", params={"mount": blob.digest, "from": repository.name})
+    assert mounted.status_code == 202
+
+
+def test_a_directory_among_the_tags_that_is_no_tag(server: Server, repository: Repository) -> None:
+    """It is neither listed nor in the way of a deletion."""
+    made = image(0)
+    repository.push(made, "latest")
+    odd = link_path(server, repository, "latest", "current").parents[2] / "-odd" / "current"
+    odd.mkdir(parents=True)
+    (odd / "link").write_text(made.digest)
+
+    assert repository.get("tags/list").json()["tags"] == ["latest"]
+    assert repository.delete(f"manifests/{made.digest}").status_code == 202

@@ -1,6 +1,7 @@
 """Manifests and blobs that several clients change and read at once: what anybody sees is whole, and true."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -86,6 +87,27 @@ def test_push_and_delete_of_one_manifest(repository: Repository, server: Server)
         assert by_digest.content == made.content
     assert repository.put_manifest("latest", made).status_code == 201
     assert repository.get("manifests/latest").content == made.content
+
+
+def test_tag_and_delete_of_one_manifest(repository: Repository, server: Server) -> None:
+    """F-043, I4: whichever comes first, a tag that is listed names a manifest that is there."""
+    made = image(0)
+    repository.push(made)
+
+    def at_once(work: Callable[[Repository], httpx.Response], start: threading.Barrier) -> int:
+        with server.client() as client:
+            start.wait()
+            return work(Repository(client, repository.name)).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(40):
+            assert repository.put_manifest("kept", made).status_code == 201
+            start = threading.Barrier(2)
+            pushing = pool.submit(at_once, lambda there: there.put_manifest("new", made), start)
+            deleting = pool.submit(at_once, lambda there: there.delete(f"manifests/{made.digest}"), start)
+            assert (pushing.result(), deleting.result()) == (201, 202)
+            for tag in repository.get("tags/list").json()["tags"] or []:
+                assert repository.get(f"manifests/{tag}").status_code == 200, tag
 
 
 def test_delete_while_a_blob_streams(repository: Repository, server: Server) -> None:

@@ -106,6 +106,19 @@ def test_unknown_expectation(port: int, value: str) -> None:
     assert stored(port, location) == 0
 
 
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [(["Expect: foo"], 417), (["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], 501)],
+    ids=["expectation", "codings"],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_is_said_of_a_body_counts_for_those_that_have_none(
+    port: int, method: str, lines: list[str], code: int
+) -> None:
+    """F-004, F-017: reading is no exception; the connection is closed."""
+    assert statuses(exchange(port, request("/v2/", *lines, method=method), method))[0] == code
+
+
 @pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br, gzip", "identity, gzip", "x" * 300, ""])
 @pytest.mark.parametrize("target", ["manifest", "upload"])
 def test_coded_content(port: int, target: str, coding: str) -> None:

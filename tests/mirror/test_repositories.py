@@ -131,3 +131,16 @@ async def test_the_catalog_holds_what_is_cached(upstream: TestUpstream, worker: 
         await worker.blob(DIGEST, OTHER)
 
     assert await worker.registry.catalog("", 10) == Page([NAME], more=False)
+
+
+async def test_a_repository_that_cannot_be_linked_is_served_all_the_same(
+    upstream: TestUpstream, worker: Worker, root: Path
+) -> None:
+    """A broken store keeps nobody from pulling: what is here is read for who may, and asked for once each time."""
+    await have(upstream, worker)
+    upstream.add_blob(OTHER, CONTENT)
+    (root / "docker/registry/v2/repositories" / OTHER).write_bytes(b"no directory")
+
+    for asked in (1, 2):
+        assert await worker.blob(DIGEST, OTHER) == CONTENT
+        assert (upstream.count("HEAD"), upstream.count("GET")) == (asked, 1)

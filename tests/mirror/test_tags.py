@@ -168,3 +168,19 @@ async def test_a_mirror_takes_no_writes(worker: Worker) -> None:
     """There is nobody to write for."""
     with pytest.raises(Unsupported):
         worker.registry.writer(NAME)
+
+
+async def test_a_tag_whose_new_manifest_is_not_there_yet_stays_what_it_was(
+    upstream: TestUpstream, worker: Worker
+) -> None:
+    """F-087: the upstream tells a digest and does not have it; without a copy that is the upstream's failure."""
+    old, new = image(1), image(1)
+    upstream.add_image(NAME, "latest", old)
+    assert await worker.pull("latest") == old.content
+    for tag in ("latest", "other"):
+        upstream.add_image(NAME, tag, new)
+    upstream.misbehave(status(404), path=new.digest, method="GET")
+
+    assert await worker.pull("latest") == old.content
+    with pytest.raises(UpstreamFailed):
+        await worker.pull("other")

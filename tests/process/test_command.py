@@ -144,3 +144,33 @@ def test_unknown_override_is_told(tmp_path: Path) -> None:
     assert ended.err == (
         "warning: REGISTRY_HTTP_ADR: not the name of a setting, ignored, did you mean REGISTRY_HTTP_ADDR?\n"
     )
+
+
+def test_upstream_that_is_no_host(tmp_path: Path) -> None:
+    """A URL that no client can take is found by the check, not by the workers."""
+    path = write_config(tmp_path, {"proxy": {"remoteurl": "http://256.1.1.1"}})
+    ended = entrepot("check-config", str(path))
+
+    assert ended.status == 2
+    assert ended.err == (
+        f"configuration error: {path}: proxy.remoteurl: its host is neither a name nor an IP address\n"
+    )
+
+
+@pytest.mark.parametrize("number", ["abc", "-1", "1025", "1.5"])
+def test_number_of_workers_that_is_none(tmp_path: Path, number: str) -> None:
+    """A wrong number in the environment is told as any other wrong setting there is."""
+    ended = entrepot("serve", str(write_config(tmp_path)), environment={"ENTREPOT_WORKERS": number})
+
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err == f"configuration error: ENTREPOT_WORKERS: {number!r} is not a number from 0 to 1024\n"
+
+
+def test_number_of_workers_on_the_command_line(tmp_path: Path) -> None:
+    """An option goes before the environment, which is then not even looked at."""
+    path = write_config(tmp_path, {"http": {"adr": ":5000"}})
+    ended = entrepot("serve", "--workers", "1", str(path), environment={"ENTREPOT_WORKERS": "abc"})
+
+    assert ended.status == 2
+    assert "http.adr" in ended.err
+    assert "ENTREPOT_WORKERS" not in ended.err

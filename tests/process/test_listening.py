@@ -1,6 +1,7 @@
 """Where the server listens: any free port, IPv6, all addresses; and that it says so when it does."""
 
 import http.client
+import ipaddress
 import re
 import socket
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from tests.conftest import Serve
 from tests.http.http2 import Http2Wire
 from tests.http.waiting import wait_until
 from tests.http.wire import exchange, request, statuses
-from tests.process.command import COMMAND, write_config
+from tests.process.command import COMMAND, check_cannot_start, entrepot, write_config
 from tests.real.processes import Process, accepts
 from tests.servers import ANSWER_LIMIT, IN_MEMORY, choose_port, merge
 
@@ -71,6 +72,32 @@ def test_ipv6(tmp_path: Path) -> None:
         assert not accepts(port)
 
 
+def link_local() -> str:
+    """A link-local address of this machine, with the interface it belongs to."""
+    interfaces = Path("/proc/net/if_inet6")
+    for line in interfaces.read_text().splitlines() if interfaces.exists() else ():
+        digits, _, _, kind, _, interface = line.split()
+        if kind == "20":
+            return f"{ipaddress.IPv6Address(int(digits, 16))}%{interface}"
+    pytest.skip("no interface has a link-local address")
+
+
+@pytest.mark.parametrize("interface", ["no-such-one", "2147483647"])
+def test_link_local_of_no_interface(tmp_path: Path, interface: str) -> None:
+    """An interface that is not there, by name or number, is told in one line."""
+    path = write_config(tmp_path, {"http": {"addr": f"[fe80::1%{interface}]:5000"}})
+
+    check_cannot_start(entrepot("serve", str(path)), "http.addr", f"fe80::1%{interface}")
+
+
+def test_link_local(tmp_path: Path) -> None:
+    """A link-local address is one of an interface, which is named behind it."""
+    host, port = link_local(), choose_port()
+    with running(tmp_path, {"http": {"addr": f"[{host}]:{port}"}}) as address:
+        assert address == f"[{host}]:{port}"
+        assert ask(host, port) == 200
+
+
 @pytest.mark.parametrize("host", ["", "[::]"])
 def test_all_addresses(tmp_path: Path, host: str) -> None:
     """No host means all addresses, IPv4 and IPv6; so does the one that stands for all."""
@@ -96,6 +123,21 @@ def test_name(tmp_path: Path) -> None:
     with running(tmp_path, {"http": {"addr": f"localhost:{port}"}}) as address:
         assert address in (f"127.0.0.1:{port}", f"[::1]:{port}")
         assert ask("localhost", port) == 200
+
+
+def test_unix_path_that_is_too_long(tmp_path: Path) -> None:
+    """A short path below a directory with a long one: what counts is the whole."""
+    directory = tmp_path / ("d" * 120)
+    directory.mkdir()
+    path = write_config(tmp_path, {"http": {"net": "unix", "addr": "socket"}})
+
+    check_cannot_start(entrepot("serve", str(path), directory=directory), "http.addr", "/socket: AF_UNIX path too long")
+
+
+def test_endless_drain(tmp_path: Path) -> None:
+    """A longer `http.draintimeout` than the kernel can wait is as good as that, and the server ends well."""
+    with running(tmp_path, {"http": {"addr": "127.0.0.1:0", "draintimeout": "87600h"}}) as address:
+        assert ask("127.0.0.1", int(address.rpartition(":")[2])) == 200
 
 
 def test_http2_without_tls(serve: Serve) -> None:

@@ -148,6 +148,14 @@ def test_lists_are_set_by_position() -> None:
     assert [bool(one.match("https:")) for one in configuration.validation.manifests.urls.allow] == [True]
 
 
+def test_positions_are_taken_in_the_order_of_numbers() -> None:
+    """A list of more than ten items can be built: 10 comes after 9, not after 1."""
+    environ = {f"REGISTRY_VALIDATION_MANIFESTS_URLS_ALLOW_{position}": f"'^{position}$'" for position in range(13)}
+    allowed = configured(MINIMAL, environ).validation.manifests.urls.allow
+
+    assert [bool(pattern.match(str(position))) for position, pattern in enumerate(allowed)] == [True] * 13
+
+
 def test_sections_in_lists_are_built_by_position() -> None:
     """A position may be followed by the item's own keys."""
     environ = {

@@ -7,12 +7,15 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from entrepot.config.problems import Unfit
-from entrepot.config.urls import split_url
+from entrepot.config.urls import BaseUrl, split_url
+from entrepot.upstream.addresses import Address
 from tests.unit.config.reading import MINIMAL, configured, problems
 
 NOT_A_URL = "needs a URL that begins with http:// or https:// and names a host"
+NO_HOST = "its host is neither a name nor an IP address"
 NO_CHARACTERS = "is not a URL of at most 2048 characters"
 
 
@@ -22,6 +25,11 @@ NO_CHARACTERS = "is not a URL of at most 2048 characters"
         ("https://registry-1.docker.io", "https://registry-1.docker.io"),
         ("http://localhost:5000/", "http://localhost:5000"),
         ("https://[::1]:5000", "https://[::1]:5000"),
+        ("https://192.0.2.1:5000", "https://192.0.2.1:5000"),
+        ("https://my_registry.example.org.", "https://my_registry.example.org."),
+        ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("https://1.example", "https://1.example"),
+        (f"https://{'a' * 63}.example", f"https://{'a' * 63}.example"),
         ("HTTPS://example.org/docker/hub/", "https://example.org/docker/hub"),
         ("", ""),
     ],
@@ -58,6 +66,42 @@ def test_what_is_no_base_for_requests_is_refused(url: str, message: str) -> None
     assert problems(f"{MINIMAL}proxy: {{remoteurl: '{url}'}}") == [f"proxy.remoteurl: {message}"]
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "256.1.1.1",
+        "1.2.3.4.5",
+        "1.2.3.4.",
+        "010.0.0.1",
+        "2130706433",
+        "0x7f",
+        "a.0x",
+        "%zz",
+        "a%2fb",
+        "a%20b",
+        "a..b",
+        ".",
+        "a" * 64,
+        "a." * 127 + "b",
+        "a!b",
+        "xn--",
+        "xn--a",
+        "xn--zzzz999999.example",
+        "[1::2::3]",
+        "[fe80::1%25eth0]",
+        "[v1.a]",
+        "[::1]x",
+        "[::1]@[",
+        "[::1]@[]",
+    ],
+)
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    """What the HTTP client would refuse when the workers start is refused here; nothing is decoded from a host."""
+    (problem,) = problems(f"{MINIMAL}proxy: {{remoteurl: 'http://{host}/'}}")
+
+    assert problem in [f"proxy.remoteurl: {reason}" for reason in (NO_HOST, NOT_A_URL, "is not a valid URL")]
+
+
 @pytest.mark.parametrize("host", ["https://example.org", "https://example.org/", "https://example.org:5000/registry/"])
 def test_an_external_host_may_have_a_path_that_ends_with_a_slash(host: str) -> None:
     """Distribution would drop any other path, so that any other is refused."""
@@ -70,3 +114,24 @@ def test_any_text_is_a_url_or_unfit(text: str) -> None:
     """No text raises anything but Unfit, and what passes has a host."""
     with suppress(Unfit):
         assert split_url(text).hostname
+
+
+LABELS = st.text("ab01-_x%.", max_size=6) | st.sampled_from(["xn--", "xn--bcher-kva", "255", "0x1", "[::1]", "[1::%1]"])
+HOSTS = st.lists(LABELS, max_size=5).map(".".join)
+TAILS = st.text("/:?#@.%5a[]", max_size=8)
+
+
+@given(
+    st.builds(
+        "{}://{}{}{}".format,
+        st.sampled_from(["http", "HTTPS"]),
+        st.sampled_from(["", "a@", "[::1]@", "[@"]),
+        HOSTS,
+        TAILS,
+    )
+)
+def test_the_upstream_takes_what_the_configuration_takes(text: str) -> None:
+    """A URL that is called valid cannot stop the workers later."""
+    with suppress(ValidationError):
+        url = TypeAdapter(BaseUrl).validate_python(text)
+        assert Address.parse(url).host

@@ -217,3 +217,38 @@ def _parse_or_refuse(content: bytes, declared: str | None) -> None:
     assert isinstance(parsed, Parsed)
     assert parsed.media_type.isascii()
     assert parsed.media_type.isprintable()
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        IMAGE | {"Manifests": INDEX["manifests"]},
+        INDEX | {"Layers": [LAYER]},
+        IMAGE | {"MEDIATYPE": OCI_INDEX},
+        IMAGE | {"Layers": [LAYER]},
+        IMAGE | {"\u017fubject": CONFIG},
+        IMAGE | {"config": CONFIG | {"Digest": LAYER["digest"]}},
+        IMAGE | {"layers": [LAYER | {"URLs": ["http://elsewhere.test"]}]},
+    ],
+    ids=["index in an image", "image in an index", "type", "layers", "long s", "digest", "urls"],
+)
+def test_a_member_in_another_case(members: dict[str, Any]) -> None:
+    """R2: readers that ignore case would see another manifest than we do."""
+    with pytest.raises(ManifestInvalid, match="some readers take it for that"):
+        parse(_bytes(members), members["mediaType"])
+
+
+def test_case_in_what_is_nobodys_business() -> None:
+    """Annotations, and members that mean nothing here, are called what their authors like."""
+    odd = IMAGE | {"annotations": {"Size": "1", "DIGEST": "2"}, "Other": {"Layers": 3}}
+
+    assert parse(_bytes(odd), OCI_MANIFEST).annotations == {"Size": "1", "DIGEST": "2"}
+
+
+@pytest.mark.parametrize(
+    "own", ["text/html", "TEXT/HTML", "image/svg+xml", "multipart/mixed", "junk", "a/b/c", "a/b; c=d"]
+)
+def test_a_type_of_no_manifest(own: str) -> None:
+    """Served as that, it could be run by a browser, or is nothing that a header may hold."""
+    with pytest.raises(ManifestInvalid, match="no media type of a manifest"):
+        parse(_bytes({"mediaType": own}), own)
