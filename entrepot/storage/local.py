@@ -99,7 +99,7 @@ class LocalRepository:
         await self._registry.references.check(self._name, manifest.parsed)
         named = (*((reference,) if isinstance(reference, Tag) else ()), *tags)
         await self._store(manifest, named)
-        # Whoever deletes it at the same time was first, then: what he found is gone, what he did not find is too.
+        # Deleted while it was tagged: the tags may be gone as well, or name nothing. As if the deletion had come first.
         for _ in range(_DELETIONS):
             if await self._registry.manifests.has(self._name, digest):
                 break
