@@ -56,8 +56,8 @@ class Dispatcher:
     def at_once(self, request: Request) -> Hit[Response] | None:
         """The answer, where nothing has to be waited for; None: ask `answer`. May be called in any thread.
 
-        As long as it stands, the answer to a request without query, Range and condition is that to every other such one of
-        the same path; what a HEAD is answered with may lack the body of a GET's.
+        As long as it stands, the answer to a request without query, Range and condition is that to every other such one
+        for the same path; what a HEAD is answered with may lack the body of a GET's.
         """
         path = request.path
         if self._hits is None or request.method not in _READING or not path.startswith(self._prefix):
