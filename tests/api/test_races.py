@@ -106,7 +106,8 @@ def test_tag_and_delete_of_one_manifest(repository: Repository, server: Server) 
             pushing = pool.submit(at_once, lambda there: there.put_manifest("new", made), start)
             deleting = pool.submit(at_once, lambda there: there.delete(f"manifests/{made.digest}"), start)
             assert (pushing.result(), deleting.result()) == (201, 202)
-            for tag in repository.get("tags/list").json()["tags"] or []:
+            # Where directories are implied, a repository that the deletion has emptied is unknown.
+            for tag in repository.get("tags/list").json().get("tags") or []:
                 assert repository.get(f"manifests/{tag}").status_code == 200, tag
 
 
