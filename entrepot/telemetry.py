@@ -20,3 +20,40 @@ class Logger(Protocol):
 def get_logger(name: str) -> Logger:
     """A logger whose lines carry `logger=name`; configured lazily, so it may be made at import."""
     return cast("Logger", structlog.get_logger(name))
+
+
+class Meter(Protocol):
+    """What is counted, summed over all workers of a node. No method waits; each may be called in any thread."""
+
+    def served(self, kind: str, outcome: str, size: int) -> None:
+        """A `manifest` or `blob` was answered: `hit`, `miss`, `stale` or `joined`, with `size` bytes of content."""
+
+    def fetched(self, upstream: str, size: int) -> None:
+        """So many bytes of content came from the upstream."""
+
+    def filled(self, upstream: str, seconds: float, *, succeeded: bool) -> None:
+        """A fill ended."""
+
+    def evicted(self, upstream: str, reason: str, entries: int, size: int) -> None:
+        """So many entries left the cache, by `ttl`, `maxsize` or `minfree`, and freed `size` bytes."""
+
+    def answered(self, upstream: str, status: int) -> None:
+        """The upstream answered; 0 where it could not be reached."""
+
+    def remaining(self, upstream: str, pulls: int) -> None:
+        """What the upstream's rate limit leaves."""
+
+    def suspended(self, upstream: str, *, is_open: bool) -> None:
+        """The circuit breaker of the upstream opened or closed."""
+
+
+class SilentMeter:
+    """A `Meter` that counts nothing."""
+
+    def served(self, kind: str, outcome: str, size: int) -> None: ...
+    def fetched(self, upstream: str, size: int) -> None: ...
+    def filled(self, upstream: str, seconds: float, *, succeeded: bool) -> None: ...
+    def evicted(self, upstream: str, reason: str, entries: int, size: int) -> None: ...
+    def answered(self, upstream: str, status: int) -> None: ...
+    def remaining(self, upstream: str, pulls: int) -> None: ...
+    def suspended(self, upstream: str, *, is_open: bool) -> None: ...
