@@ -5,7 +5,7 @@ Paths are absolute, made of segments of `[A-Za-z0-9._-]`, never `.` or `..`; `dr
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -120,6 +120,14 @@ class Seen(Protocol):
         """Whether the store has that very file still, unchanged."""
 
 
+class Part(NamedTuple):
+    """All bytes of `span` of a file that holds `size` bytes."""
+
+    size: int
+    span: Span
+    content: bytes
+
+
 @runtime_checkable
 class Resident(Protocol):
     """Ability of drivers that can tell without waiting what memory holds of a file. May be called in any thread."""
@@ -127,8 +135,11 @@ class Resident(Protocol):
     def at_once(self, path: str) -> Seen | None:
         """The file as it is in the store now; None: `get` or `stat` it."""
 
-    def part_at_once(self, path: str, span: Span) -> bytes | None:
-        """All bytes of `span` of the file; None: `read` it."""
+    def part_at_once(self, path: str, choose: Callable[[int], Span | None]) -> Part | None:
+        """What `choose`, told the file's size, wants of it; None where it wants none, or where it must be `read`.
+
+        Raises what `choose` raises.
+        """
 
 
 @runtime_checkable

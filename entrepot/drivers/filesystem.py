@@ -10,10 +10,10 @@ import heapq
 import os
 import stat
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
-from entrepot.driver import Entry, PathInvalid, PathNotFound, Writer
+from entrepot.driver import Entry, Part, PathInvalid, PathNotFound, Writer
 from entrepot.drivers import durable
 from entrepot.drivers.durable import is_temporary
 from entrepot.drivers.failures import reporting, translate
@@ -69,13 +69,16 @@ class FilesystemDriver:
         known = self._small.find(place, status)
         return known or (SeenFile(place, status) if self._is_trusted(path, status) else None)
 
-    def part_at_once(self, path: str, span: Span) -> bytes | None:
+    def part_at_once(self, path: str, choose: Callable[[int], Span | None]) -> Part | None:
         try:
             descriptor = os.open(self._prefix + path, _PLAIN)
         except (OSError, ValueError):
             return None
         with closing_descriptor(descriptor):
-            return _read_resident(descriptor, span) if self._is_trusted(path, os.fstat(descriptor)) else None
+            status = os.fstat(descriptor)
+            span = choose(status.st_size) if self._is_trusted(path, status) else None
+            content = None if span is None else _read_resident(descriptor, span)
+        return None if span is None or content is None else Part(status.st_size, span, content)
 
     def _is_trusted(self, path: str, status: os.stat_result) -> bool:
         # What `stat` has not looked at may have been reached through a symlink.

@@ -53,17 +53,31 @@ class LocalHits:
         return None if files is None else Hit(_descriptor(digest, files[1]), partial(_all_stand, files))
 
     def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Hit[Blob] | None:
+        part = None if select is None else self._part(name, digest, select)
+        if part is not None:
+            return Hit(part, _not_kept)
         files = self._readable(name, digest)
         blob = None if files is None else self._blob(digest, files[1], select)
         return None if files is None or blob is None else Hit(blob, partial(_all_stand, files))
 
+    def _part(self, name: RepositoryName, digest: Digest, select: Select) -> Blob | None:
+        """A short part, for which the file is opened anyway: it need not be looked at before."""
+        if self._link(name, digest) is None:
+            return None
+        part = self._resident.part_at_once(layout.blob_data(digest), partial(_short, select))
+        if part is None:
+            return None
+        return Blob(Descriptor(OCTET_STREAM, digest, part.size), Bytes(part.content), part.span)
+
     def _readable(self, name: RepositoryName, digest: Digest) -> tuple[Seen, Seen] | None:
+        link = self._link(name, digest)
+        data = None if link is None else self._resident.at_once(layout.blob_data(digest))
+        return None if link is None or data is None or is_hollow(digest, data.size) else (link, data)
+
+    def _link(self, name: RepositoryName, digest: Digest) -> Seen | None:
         link = self._resident.at_once(layout.layer_link(name, digest))
         # An alias, or a link that is damaged, is told apart in the ordinary way.
-        if link is None or _target(link) != digest:
-            return None
-        data = self._resident.at_once(layout.blob_data(digest))
-        return None if data is None or is_hollow(digest, data.size) else (link, data)
+        return link if _target(link) == digest else None
 
     def _blob(self, digest: Digest, data: Seen, select: Select | None) -> Blob | None:
         if data.content is not None:
@@ -74,12 +88,21 @@ class LocalHits:
         return Blob(_descriptor(digest, data), self._body(layout.blob_data(digest), span, data.size), span)
 
     def _body(self, path: str, span: Span | None, size: int) -> Body:
-        wanted = span or Span(0, size)
-        if len(wanted) <= _LARGEST_COPY:
-            content = self._resident.part_at_once(path, wanted)
-            if content is not None:
-                return Bytes(content)
+        if span is None and size <= _LARGEST_COPY:
+            part = self._resident.part_at_once(path, partial(Span, 0))
+            if part is not None and part.size == size:
+                return Bytes(part.content)
         return LocalFile(self._local.local_path(path), span)
+
+
+def _short(select: Select, size: int) -> Span | None:
+    span = select(size)
+    return None if span is None or len(span) > _LARGEST_COPY else span
+
+
+def _not_kept() -> bool:
+    """An answer to a range is given once: nobody has looked at what would have to stay the same."""
+    return False
 
 
 def _descriptor(digest: Digest, data: Seen) -> Descriptor:

@@ -69,6 +69,10 @@ class Rules:
         return allowed and (self.deny is None or self.deny.search(url) is None)
 
 
+_MOST_ERRORS = 100
+"""Enough to see what is wrong; a manifest may lack tens of thousands of blobs."""
+
+
 class References:
     """Checks that what a manifest refers to can be pulled from the same repository."""
 
@@ -78,7 +82,7 @@ class References:
         self._rules = rules
 
     async def check(self, name: RepositoryName, parsed: Parsed) -> None:
-        """Raises Errors with one entry for each reference that is not right. The subject need not be here."""
+        """Raises Errors with the first references that are not right, an entry each. The subject need not be here."""
         errors: list[RegistryError] = []
         wanted: Sequence[Descriptor] = (*references(parsed), *parsed.manifests)
         children = frozenset(map(id, parsed.manifests))
@@ -87,6 +91,8 @@ class References:
                 errors.append(ManifestInvalid(f"invalid URL on layer {descriptor.digest}"))
             elif not await self._present(name, descriptor, is_child=id(descriptor) in children):
                 errors.append(ManifestBlobUnknown(descriptor.digest))
+            if len(errors) >= _MOST_ERRORS:
+                break
         if errors:
             raise Errors(errors)
 
