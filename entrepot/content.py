@@ -51,7 +51,7 @@ class Stream:
     The sender calls their `aclose`.
     """
 
-    chunks: ClosingIterator[bytes]
+    chunks: ClosingIterator[bytes | memoryview]
     length: int
 
 
@@ -59,12 +59,13 @@ class Stream:
 class GrowingFile:
     """Bytes in a local file that is still being written.
 
-    `spans` say in order what may be read of the open file `descriptor`, as it becomes so; `length` bytes in all, or the
-    sender must break the connection. The sender calls their `aclose`, before which the file stays open.
+    `pieces` come in order, as they become known: spans of what may be read of the open file `descriptor`, or bytes that
+    the file could not take; `length` in all, or the sender must break the connection. The sender calls their `aclose`,
+    before which the file stays open.
     """
 
     descriptor: int
-    spans: ClosingIterator[Span]
+    pieces: ClosingIterator[Span | memoryview]
     length: int
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 from entrepot.content import Blob, Manifest, Select
@@ -25,8 +26,25 @@ class Page(Generic[T]):
     more: bool
 
 
+class Outcome(Enum):
+    """How a cache came by an answer."""
+
+    HIT = "hit"
+    """It was there."""
+    MISS = "miss"
+    """It had to be fetched."""
+    JOINED = "joined"
+    """Somebody else's request was fetching it."""
+    STALE = "stale"
+    """It was there, and could not be confirmed."""
+
+
 class Repository(Protocol):
-    """What can be read; a cache honours all of it."""
+    """What can be read; a cache honours all of it. Made for each request."""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the answer to this request was come by; None before it, and where there is no cache between."""
 
     async def resolve(self, tag: Tag) -> Digest:
         """The digest the tag names now. Raises ManifestUnknown."""
@@ -108,6 +126,19 @@ class WritableRepository(Repository, Protocol):
         """Make the blob unreadable in this repository. Raises BlobUnknown."""
 
 
+class Naming(Protocol):
+    """Which repository is meant where more than a path tells it."""
+
+    def locate(self, name: RepositoryName, namespace: str | None, host: str) -> RepositoryName:
+        """The repository that `name` is in `namespace` (a client's `ns=`), or at `host`. May be called in any thread.
+
+        Raises NameUnknown for a namespace that is not served, and Denied.
+        """
+
+    def serves_host(self, host: str) -> bool:
+        """Whether the host that a client asks tells anything."""
+
+
 class Registry(Protocol):
     """All repositories of one place."""
 
@@ -150,6 +181,9 @@ class Cache(Protocol):
 
     async def catalog(self, after: str, limit: int) -> Page[str]:
         """Repositories of which something is cached."""
+
+    def turn_path(self, digest: Digest) -> str:
+        """A local file for the lock of whoever fetches the manifest; nothing else is ever there."""
 
     def spool_path(self, digest: Digest) -> str:
         """A local file beside the blob's final place, where a fill's bytes may grow."""

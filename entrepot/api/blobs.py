@@ -11,7 +11,7 @@ from entrepot.content import Blob, Select
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import RangeInvalid
-from entrepot.registry import Registry
+from entrepot.registry import Registry, Repository
 from entrepot.wire.ranges import Span, Unsatisfiable, format_content_range, parse_range
 
 
@@ -19,17 +19,16 @@ class BlobHandlers:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    async def get(self, request: Request, target: Target) -> Response:
+    async def get(self, request: Request, target: Target, repository: Repository) -> Response:
         digest = Digest.parse(target.argument)
-        repository = self._registry.reader(target.name)
         if is_match(request.headers.get("if-none-match"), digest):
             await repository.stat_blob(digest)
             return not_modified(digest)
         return blob_response(digest, await repository.open_blob(digest, select(request, digest)))
 
-    async def head(self, request: Request, target: Target) -> Response:
+    async def head(self, request: Request, target: Target, repository: Repository) -> Response:
         digest = Digest.parse(target.argument)
-        descriptor = await self._registry.reader(target.name).stat_blob(digest)
+        descriptor = await repository.stat_blob(digest)
         if is_match(request.headers.get("if-none-match"), digest):
             return not_modified(digest)
         return stat_response(digest, descriptor)

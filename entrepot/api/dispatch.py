@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from entrepot.api.hits import HitHandlers
 from entrepot.api.listings import JSON
@@ -18,7 +19,7 @@ from entrepot.oci.errors import (
     encode,
     status_of,
 )
-from entrepot.registry import Hit
+from entrepot.registry import Hit, Naming
 from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -46,11 +47,14 @@ class Dispatcher:
         prefix: str = "",
         headers: Sequence[Header] = (),
         hits: HitHandlers | None = None,
+        *,
+        naming: Naming | None = None,
     ) -> None:
         self._routes = routes
         self._hits = hits if Action.PULL in allowed else None
         self._allowed = frozenset(allowed)
         self._prefix = prefix
+        self._naming = naming
         self._common: tuple[Header, ...] = (_API_VERSION, *headers)
 
     def at_once(self, request: Request) -> Hit[Response] | None:
@@ -66,12 +70,21 @@ class Dispatcher:
             return None
         try:
             target = match(path[len(self._prefix) :])
-            hit = None if target is None else self._hits.answer(request, target)
+            hit = None if target is None else self._hits.answer(request, self._locate(request, target))
         except RegistryError:
             return None
         if hit is not None:
             hit.value.headers.extend(self._common)
         return hit
+
+    def key(self, path: str, query: str, host: str) -> str | None:
+        """The same for requests that mean the same thing; None where a query may change the answer."""
+        if self._naming is not None:
+            if self._naming.serves_host(host):
+                path = f"{host} {path}"
+            if query.startswith("ns=") and "&" not in query:
+                return f"{path}?{query}"
+        return None if query else path
 
     async def answer(self, request: Request) -> Response:
         try:
@@ -101,7 +114,14 @@ class Dispatcher:
         target = match(path)
         if target is None:
             return self._elsewhere(path)
-        return await self._endpoint(request, target).handler(request, target)
+        handler = self._endpoint(request, target).handler
+        return await handler(request, self._locate(request, target))
+
+    def _locate(self, request: Request, target: Target) -> Target:
+        if self._naming is None or not target.name:
+            return target
+        name = self._naming.locate(target.name, request.parameter("ns"), request.authority)
+        return target if name == target.name else replace(target, name=name, asked=target.name)
 
     def _endpoint(self, request: Request, target: Target) -> Endpoint:
         methods = self._routes[target.kind]

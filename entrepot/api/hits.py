@@ -6,9 +6,11 @@ wrong, is for the dispatcher's ordinary way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from entrepot.api.blobs import blob_response, select, stat_response
 from entrepot.api.manifests import manifest_headers
-from entrepot.api.message import Request, Response, content_response
+from entrepot.api.message import Header, Request, Response, content_response
 from entrepot.api.routes import Kind, Target
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import parse_reference
@@ -16,16 +18,23 @@ from entrepot.registry import Hit, Hits
 
 
 class HitHandlers:
-    def __init__(self, hits: Hits) -> None:
+    def __init__(self, hits: Hits, headers: Sequence[Header] = ()) -> None:
+        """`headers` go on every answer."""
         self._hits = hits
+        self._headers = tuple(headers)
 
     def answer(self, request: Request, target: Target) -> Hit[Response] | None:
         """None where there is more to it. Raises the errors of its parsers."""
         if request.headers.get("if-none-match") is not None:
             return None
+        hit = None
         if target.kind is Kind.MANIFEST:
-            return self._manifest(target)
-        return self._blob(request, target) if target.kind is Kind.BLOB else None
+            hit = self._manifest(target)
+        elif target.kind is Kind.BLOB:
+            hit = self._blob(request, target)
+        if hit is not None:
+            hit.value.headers += self._headers
+        return hit
 
     def _manifest(self, target: Target) -> Hit[Response] | None:
         hit = self._hits.manifest(target.name, parse_reference(target.argument))

@@ -12,7 +12,7 @@ from entrepot.api.urls import Urls
 from entrepot.oci.descriptor import OCI_INDEX
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import PaginationNumberInvalid
-from entrepot.registry import Registry
+from entrepot.registry import Registry, Repository
 from entrepot.wire.links import format_next
 
 JSON = "application/json"
@@ -46,21 +46,22 @@ class ListingHandlers:
         link = self._next("/v2/_catalog", {"n": str(limit), "last": page.items[-1]}) if page.more and limit else []
         return content_response(200, JSON, _encode({"repositories": list(page.items)}), link)
 
-    async def tags(self, request: Request, target: Target) -> Response:
+    async def tags(self, request: Request, target: Target, repository: Repository) -> Response:
         asked = _count(request)
         limit = None if asked is None else min(asked, self._limits.tags)
-        page = await self._registry.reader(target.name).tags(request.parameter("last") or "", limit)
+        page = await repository.tags(request.parameter("last") or "", limit)
         link: list[Header] = []
         if page.more and limit:
             link = self._next(f"/v2/{target.name}/tags/list", {"n": str(limit), "last": page.items[-1]})
-        return content_response(200, JSON, _encode({"name": target.name, "tags": list(page.items)}), link)
+        return content_response(
+            200, JSON, _encode({"name": target.asked or target.name, "tags": list(page.items)}), link
+        )
 
-    async def referrers(self, request: Request, target: Target) -> Response:
+    async def referrers(self, request: Request, target: Target, repository: Repository) -> Response:
         subject = Digest.parse(target.argument)
         artifact_type = request.parameter("artifactType") or None
         asked = _count(request)
         limit = min(asked or self._limits.referrers, self._limits.referrers)
-        repository = self._registry.reader(target.name)
         page = await repository.referrers(subject, artifact_type, request.parameter("last") or "", limit)
         headers: list[Header] = [("oci-filters-applied", "artifactType")] if artifact_type else []
         if page.more:

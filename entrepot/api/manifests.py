@@ -13,7 +13,7 @@ from entrepot.oci.digest import Digest
 from entrepot.oci.errors import ManifestTooLarge, UriTooLong
 from entrepot.oci.manifest import MANIFEST_LIMIT
 from entrepot.oci.names import Tag, parse_reference
-from entrepot.registry import Registry
+from entrepot.registry import Registry, Repository
 
 _MOST_TAGS = 100
 
@@ -23,8 +23,7 @@ class ManifestHandlers:
         self._registry = registry
         self._urls = urls
 
-    async def get(self, request: Request, target: Target) -> Response:
-        repository = self._registry.reader(target.name)
+    async def get(self, request: Request, target: Target, repository: Repository) -> Response:
         reference = parse_reference(target.argument)
         digest = reference if isinstance(reference, Digest) else await repository.resolve(reference)
         manifest = await repository.manifest(digest)
@@ -35,9 +34,9 @@ class ManifestHandlers:
     async def put(self, request: Request, target: Target) -> Response:
         reference = parse_reference(target.argument)
         tags = _tags(request)
+        repository = self._registry.writer(target.name)
         content = await _read(request)
         declared = (request.headers.get("content-type") or "").split(";", 1)[0].strip() or None
-        repository = self._registry.writer(target.name)
         manifest = await repository.put_manifest(content, declared, reference, tags)
         headers = [self._urls.manifest(request, target.name, manifest.digest), *_pushed(manifest)]
         return empty_response(201, [*headers, *(("oci-tag", tag) for tag in tags)])

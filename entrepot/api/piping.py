@@ -43,7 +43,7 @@ class Pipe:
         os.close(self._writing)
         self._forget_reading()
 
-    async def write(self, chunk: bytes) -> None:
+    async def write(self, chunk: bytes | memoryview) -> None:
         """Returns when all is in the pipe. Raises BrokenPipeError when the reader left, TimeoutError if none came."""
         rest = memoryview(chunk)
         while rest:

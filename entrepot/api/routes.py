@@ -36,11 +36,15 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a path names: a kind of thing, in a repository, by a last segment that its handler parses."""
+    """What a path names: a kind of thing, in a repository, by a last segment that its handler parses.
+
+    `asked` is the name in the path where the repository is called otherwise here.
+    """
 
     kind: Kind
     name: RepositoryName
     argument: str = ""
+    asked: RepositoryName | None = None
 
 
 Handler = Callable[[Request, Target], Awaitable[Response]]

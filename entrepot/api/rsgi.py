@@ -79,13 +79,15 @@ class RsgiApplication:
         if headers.get("transfer-encoding") is not None or headers.get("expect") is not None:
             return None
         # Before the dispatcher's gate, which lets everybody pull or nobody: what it refuses never gets here.
-        standing = self._standing.find(scope.path, scope.query_string, headers)
+        key = self._dispatcher.key(scope.path, scope.query_string, headers.get("host") or scope.authority or "")
+        standing = None if key is None else self._standing.find(key, headers)
         if standing is not None:
             return standing
         hit = self._dispatcher.at_once(_request(scope, _no_body))
         if hit is None:
             return None
-        self._standing.keep(scope.path, scope.query_string, headers, hit)
+        if key is not None:
+            self._standing.keep(key, headers, hit)
         return hit.value
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sized
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar, assert_never
@@ -16,7 +17,10 @@ from entrepot.api.piping import CAPACITY, Pipe
 from entrepot.content import Body, Bytes, GrowingFile, LocalFile, Redirect, Stream
 from entrepot.wire.ranges import Span
 
-Piece = TypeVar("Piece", bytes, Span)
+Piece = TypeVar("Piece", bound=Sized)
+
+_HEAD_PATIENCE = 0.02
+"""Seconds; containerd waits 30 for the head of an answer, and nobody wants to wait for one that could be there."""
 
 
 class ShortBody(Exception):
@@ -36,7 +40,7 @@ async def send(protocol: HTTPProtocol, method: str, response: Response) -> None:
         try:
             await _send_arriving(protocol, response, body)
         finally:
-            await (body.chunks if isinstance(body, Stream) else body.spans).aclose()
+            await (body.chunks if isinstance(body, Stream) else body.pieces).aclose()
     else:
         _send_present(protocol, response, body)
 
@@ -64,7 +68,7 @@ async def _send_arriving(protocol: HTTPProtocol, response: Response, body: Strea
         if body.length > CAPACITY:
             sent = await _send_piped(protocol, response, body)
         else:
-            sent = await _send_chunks(protocol, response, body.chunks if isinstance(body, Stream) else _read(body))
+            sent = await _send_chunks(protocol, response, _read(body))
     except (ProtocolClosed, BrokenPipeError, TimeoutError):
         return
     if sent != body.length:
@@ -80,10 +84,14 @@ async def _send_chunks(protocol: HTTPProtocol, response: Response, chunks: Async
     return sent
 
 
-async def _read(body: GrowingFile) -> AsyncIterator[bytes]:
+async def _read(body: Stream | GrowingFile) -> AsyncIterator[bytes]:
+    if isinstance(body, Stream):
+        async for chunk in body.chunks:
+            yield bytes(chunk)
+        return
     # Inline: few bytes, which were written a moment ago and are in memory.
-    async for span in body.spans:
-        yield os.pread(body.descriptor, len(span), span.start)
+    async for piece in body.pieces:
+        yield os.pread(body.descriptor, len(piece), piece.start) if isinstance(piece, Span) else bytes(piece)
 
 
 async def _send_piped(protocol: HTTPProtocol, response: Response, body: Stream | GrowingFile) -> int:
@@ -92,19 +100,42 @@ async def _send_piped(protocol: HTTPProtocol, response: Response, body: Stream |
         if isinstance(body, Stream):
             sent = await _deliver(body.chunks, begin, pipe.write)
         else:
-            sent = await _deliver(body.spans, begin, partial(pipe.splice, body.descriptor))
+            sent = await _deliver(body.pieces, begin, partial(_write_piece, pipe, body.descriptor))
         await pipe.opened()
     return sent
+
+
+async def _write_piece(pipe: Pipe, descriptor: int, piece: Span | memoryview) -> None:
+    if isinstance(piece, Span):
+        await pipe.splice(descriptor, piece)
+    else:
+        await pipe.write(piece)
 
 
 async def _deliver(
     pieces: AsyncIterator[Piece], begin: Callable[[], None], deliver: Callable[[Piece], Awaitable[None]]
 ) -> int:
     sent = 0
-    async for piece in pieces:
-        if not sent:
-            # Not before there are bytes: until then a body that fails can still be answered with an error.
-            begin()
+    async for piece in _announced(pieces, begin):
         await deliver(piece)
         sent += len(piece)
     return sent
+
+
+async def _announced(pieces: AsyncIterator[Piece], begin: Callable[[], None]) -> AsyncIterator[Piece]:
+    """The same pieces; `begin` is called before the first, or when it keeps us waiting."""
+    first: asyncio.Future[Piece] = asyncio.ensure_future(anext(pieces))
+    try:
+        # A body that fails at once can still be answered with an error; but clients give up without a head.
+        await asyncio.wait({first}, timeout=_HEAD_PATIENCE)
+        if not first.done() or first.exception() is None:
+            begin()
+        yield await first
+    except StopAsyncIteration:
+        return
+    finally:
+        if not first.done():
+            first.cancel()
+            await asyncio.wait({first})
+    async for piece in pieces:
+        yield piece

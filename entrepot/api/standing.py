@@ -1,4 +1,4 @@
-"""Answers that were given and stand: kept by path, so that the next request for it costs a look at the store's files.
+"""Answers that were given and stand: kept by what was asked, so that the next one costs a look at the store's files.
 
 Must not know what is answered, or the server.
 """
@@ -19,7 +19,9 @@ _DECIDING = ("range", "if-none-match")
 
 
 class StandingAnswers:
-    """Answers to requests that have neither a query nor a range nor a condition; GET and HEAD have the same.
+    """Answers to requests that have neither a range nor a condition; GET and HEAD have the same.
+
+    A key is the same for requests that mean the same thing.
 
     May be used in any thread.
     """
@@ -28,32 +30,30 @@ class StandingAnswers:
         self._answers: dict[str, Hit[Response]] = {}
         self._weight = 0
 
-    def find(self, path: str, query: str, headers: Headers) -> Response | None:
+    def find(self, key: str, headers: Headers) -> Response | None:
         """The answer, if it stands now."""
-        hit = self._answers.get(path)
-        if hit is None or not _is_plain(query, headers) or not hit.stands():
+        hit = self._answers.get(key)
+        if hit is None or not _is_plain(headers) or not hit.stands():
             return None
         return hit.value
 
-    def keep(self, path: str, query: str, headers: Headers, hit: Hit[Response]) -> None:
+    def keep(self, key: str, headers: Headers, hit: Hit[Response]) -> None:
         """Keep what such a request was answered with."""
         body = hit.value.body
         if body is None:  # the answer to a HEAD, which is none to a GET
             return
         size = len(body.content) if isinstance(body, Bytes) else 0
-        if size > _LARGEST or not _is_plain(query, headers):
+        if size > _LARGEST or not _is_plain(headers):
             return
-        self._weight += len(path) + size + _OVERHEAD
+        self._weight += len(key) + size + _OVERHEAD
         if self._weight > _CAPACITY:
             # Rare, and cheaper than knowing for each answer when it was used: what is asked for is soon here again.
             self._answers.clear()
             self._weight = 0
-        self._answers[path] = hit
+        self._answers[key] = hit
 
 
-def _is_plain(query: str, headers: Headers) -> bool:
-    if query:
-        return False
+def _is_plain(headers: Headers) -> bool:
     for name in _DECIDING:  # noqa: SIM110  # a generator would cost more than the loop
         if headers.get(name) is not None:
             return False

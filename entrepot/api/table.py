@@ -6,6 +6,7 @@ from entrepot.api.blobs import BlobHandlers
 from entrepot.api.listings import JSON, ListingHandlers, PageLimits
 from entrepot.api.manifests import ManifestHandlers
 from entrepot.api.message import Request, Response, content_response
+from entrepot.api.provenance import reading
 from entrepot.api.routes import Action, Endpoint, Kind, Routes, Target
 from entrepot.api.state import StateSigner
 from entrepot.api.uploads import UploadHandlers
@@ -28,16 +29,16 @@ def build_routes(registry: Registry, urls: Urls, signer: StateSigner, limits: Pa
     return {
         Kind.BASE: _readable(Endpoint(Action.PING, ping)),
         Kind.CATALOG: _readable(Endpoint(Action.CATALOG, listings.catalog)),
-        Kind.TAGS: _readable(Endpoint(pull, listings.tags)),
-        Kind.REFERRERS: _readable(Endpoint(pull, listings.referrers)),
+        Kind.TAGS: _readable(Endpoint(pull, reading(registry, listings.tags))),
+        Kind.REFERRERS: _readable(Endpoint(pull, reading(registry, listings.referrers))),
         Kind.MANIFEST: {
-            **_readable(Endpoint(pull, manifests.get)),
+            **_readable(Endpoint(pull, reading(registry, manifests.get))),
             "PUT": Endpoint(push, manifests.put),
             "DELETE": Endpoint(delete, manifests.delete),
         },
         Kind.BLOB: {
-            "GET": Endpoint(pull, blobs.get),
-            "HEAD": Endpoint(pull, blobs.head),
+            "GET": Endpoint(pull, reading(registry, blobs.get)),
+            "HEAD": Endpoint(pull, reading(registry, blobs.head)),
             "DELETE": Endpoint(delete, blobs.delete),
         },
         Kind.UPLOADS: {"POST": Endpoint(push, uploads.start)},

@@ -1,159 +1,152 @@
-"""A pull-through cache: a registry to read, kept locally, fed from an upstream.
+"""A pull-through cache: a registry to read, kept locally, fed from upstreams; beside it repositories that live here.
 
-What is named by digest is asked for once and never again. A tag is confirmed by one HEAD, and answered from the cache
-where the upstream does not answer. Must not know files or HTTP.
+What is named by digest is asked for once and never again. Must not know files or HTTP.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import NoReturn
 
-from entrepot.content import Blob, GrowingFile, Manifest, Select
-from entrepot.driver import NoSpace, PathInvalid
-from entrepot.mirror.fill import Again, Fill, Follower
+from entrepot.content import Blob, GrowingFile, Manifest, Select, Stream
+from entrepot.ledger import Ledger
+from entrepot.mirror.absences import Absences
+from entrepot.mirror.bypass import bypass
+from entrepot.mirror.fill import Again, Fill
 from entrepot.mirror.fills import Fills
+from entrepot.mirror.follower import Follower
+from entrepot.mirror.manifests import ManifestFetches
+from entrepot.mirror.namespaces import Namespaces
+from entrepot.mirror.tags import TagResolver
 from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import (
     BlobUnknown,
     Denied,
-    ManifestInvalid,
-    ManifestUnknown,
     NameUnknown,
     RegistryError,
     Unauthorized,
     Unsupported,
     UpstreamFailed,
 )
-from entrepot.oci.manifest import parse
 from entrepot.oci.names import RepositoryName, Tag
-from entrepot.registry import Cache, Page, Repository
-from entrepot.telemetry import get_logger
-from entrepot.upstream.base import Download, Upstream
+from entrepot.registry import Cache, Outcome, Page, Registry, Repository, WritableRepository
+from entrepot.telemetry import Meter, get_logger
+from entrepot.upstream.base import Download
 from entrepot.wire.ranges import Span
 
 log = get_logger(__name__)
 
 _MEETINGS = 200
 _MEETING_PAUSE = 0.01
+_READING = ("allow", "GET, HEAD")
 
 
 class CachingRegistry:
-    """A `Registry` that is read through; it takes no writes."""
+    """A `Registry` that is read through. `local` is where repositories live that no upstream has."""
 
-    def __init__(self, cache: Cache, upstream: Upstream) -> None:
+    def __init__(self, cache: Cache, namespaces: Namespaces, local: Registry, ledger: Ledger, meter: Meter) -> None:
         self.cache = cache
-        self.upstream = upstream
-        self.fills = Fills(cache)
+        self.namespaces = namespaces
+        self.local = local
+        self.ledger = ledger
+        self.meter = meter
+        absences = Absences(time.monotonic)
+        self.manifests = ManifestFetches(cache, namespaces, ledger, meter, absences)
+        self.tags = TagResolver(cache, namespaces, ledger, self.manifests, absences)
+        self.fills = Fills(cache, ledger.kept_blob, self._filled)
 
     def reader(self, name: RepositoryName) -> Repository:
+        if self.namespaces.is_local(name):
+            return self.local.reader(name)
         return CachingRepository(self, name)
 
-    def writer(self, name: RepositoryName) -> NoReturn:
-        raise Unsupported
+    def writer(self, name: RepositoryName) -> WritableRepository:
+        if self.namespaces.is_local(name):
+            return self.local.writer(name)
+        raise Unsupported("what is mirrored takes no writes", headers=[_READING])
 
     async def catalog(self, after: str, limit: int) -> Page[str]:
         return await self.cache.catalog(after, limit)
+
+    def _filled(self, name: RepositoryName, seconds: float, size: int, succeeded: bool) -> None:
+        label = self.namespaces.source(name).label
+        self.meter.fetched(label, size)
+        self.meter.filled(label, seconds, succeeded=succeeded)
 
 
 class CachingRepository:
     """A `Repository`: the cache first, then the upstream."""
 
-    __slots__ = ("_cached", "_name", "_registry")
-
     def __init__(self, registry: CachingRegistry, name: RepositoryName) -> None:
+        self.outcome: Outcome | None = None
         self._registry = registry
         self._name = name
+        self._remote = registry.namespaces.remote(name)
+        self._source = registry.namespaces.source(name)
+        self._upstream = self._source.upstream
         self._cached = registry.cache.reader(name)
 
     async def resolve(self, tag: Tag) -> Digest:
-        try:
-            digest = await self._registry.upstream.resolve(self._name, tag)
-        except (ManifestUnknown, NameUnknown):
-            raise ManifestUnknown(f"unknown tag={tag}") from None
-        except RegistryError as error:
-            return await self._stale(tag, error)
-        return digest if await self._known(tag) == digest else await self._moved(tag, digest)
-
-    async def _moved(self, tag: Tag, digest: Digest) -> Digest:
-        # The upstream may tell and not give: Docker Hub counts GETs, not HEADs, and replicas lag behind.
-        try:
-            await self.manifest(digest)
-        except (ManifestUnknown, NameUnknown):
-            return await self._stale(tag, UpstreamFailed(f"the upstream names {digest}, but does not have it"))
-        except RegistryError as error:
-            return await self._stale(tag, error)
-        await self._keep(partial(self._registry.cache.set_tag, self._name, tag, digest))
+        digest, self.outcome = await self._registry.tags.resolve(self._name, tag)
         return digest
-
-    async def _stale(self, tag: Tag, error: RegistryError) -> Digest:
-        digest = await self._known(tag)
-        if digest is None:
-            raise error
-        log.warning("tag_unconfirmed", repository=self._name, tag=tag, error=str(error))
-        return digest
-
-    async def _known(self, tag: Tag) -> Digest | None:
-        try:
-            return await self._cached.resolve(tag)
-        except ManifestUnknown:
-            return None
 
     async def manifest(self, digest: Digest) -> Manifest:
-        try:
-            return await self._cached.manifest(digest)
-        except ManifestUnknown:
-            pass
-        fetched = await self._registry.upstream.manifest(self._name, digest)
-        try:
-            manifest = Manifest(digest, fetched.content, await asyncio.to_thread(parse, fetched.content, None))
-        except ManifestInvalid as error:
-            raise UpstreamFailed(f"the upstream's manifest is not valid: {error.detail}") from None
-        await self._keep(partial(self._registry.cache.store_manifest, self._name, manifest))
+        manifest, outcome = await self._registry.manifests.get(self._name, digest)
+        # What became of the tag, if it was asked for by one, says more.
+        self.outcome = self.outcome or outcome
+        self._registry.meter.served("manifest", self.outcome.value, len(manifest.content))
         return manifest
-
-    async def _keep(self, store: Callable[[], Awaitable[None]]) -> None:
-        # A store that is full or broken must not keep anybody from pulling.
-        try:
-            await store()
-        except (OSError, NoSpace, PathInvalid) as error:
-            log.error("not_cached", repository=self._name, error=str(error))
 
     async def stat_blob(self, digest: Digest) -> Descriptor:
         try:
-            return await self._cached.stat_blob(digest)
+            descriptor = await self._cached.stat_blob(digest)
         except BlobUnknown:
-            return Descriptor(OCTET_STREAM, digest, await self._registry.upstream.stat_blob(self._name, digest))
+            self.outcome = Outcome.MISS
+            return Descriptor(OCTET_STREAM, digest, await self._confirm(digest))
+        self._note(digest, Outcome.HIT, 0)
+        return descriptor
 
     async def open_blob(self, digest: Digest, select: Select | None = None) -> Blob:
+        self.outcome = Outcome.MISS
         for _ in range(_MEETINGS):
-            try:
-                return await self._cached.open_blob(digest, select)
-            except BlobUnknown:
-                pass
+            with suppress(BlobUnknown):
+                return self._served(await self._cached.open_blob(digest, select), Outcome.HIT)
             if await self._registry.cache.has_blob(digest):
-                await self._confirm(digest)
-                await self._keep(partial(self._registry.cache.link_blob, self._name, digest))
+                size = await self._confirm(digest)
                 with suppress(BlobUnknown):
-                    return await self._registry.cache.open_blob(digest, select)
-            fill = self._registry.fills.join(self._name, digest, partial(self._download, digest))
+                    return self._served(await self._link(digest, size, select), Outcome.HIT)
+            try:
+                fill, joined = self._registry.fills.join(
+                    self._name, digest, partial(self._download, digest), self._registry.ledger.size_of(digest)
+                )
+            except OSError as error:
+                log.error("not_cached", repository=self._name, digest=digest, error=str(error))
+                return self._served(await self._past_the_cache(digest, select), Outcome.MISS)
             if fill is not None:
                 with suppress(Again):
-                    return await self._followed(fill, digest, select)
+                    return self._served(
+                        await self._followed(fill, digest, select), Outcome.JOINED if joined else Outcome.MISS
+                    )
             await asyncio.sleep(_MEETING_PAUSE)
         raise UpstreamFailed("the blob comes and goes")
 
+    async def _link(self, digest: Digest, size: int, select: Select | None) -> Blob:
+        """The content that came by way of another repository. Raises BlobUnknown where it has gone meanwhile."""
+        blob = await self._registry.cache.open_blob(digest, select)
+        if await self._registry.manifests.keep(self._name, self._registry.cache.link_blob(self._name, digest)):
+            self._registry.ledger.kept_blob(self._name, digest, size)
+        return blob
+
     @asynccontextmanager
-    async def _download(self, digest: Digest) -> AsyncIterator[Download]:
-        upstream = self._registry.upstream
-        async with upstream.blob(self._name, digest) as download:
+    async def _download(self, digest: Digest, start: int) -> AsyncIterator[Download]:
+        async with self._upstream.blob(self._remote, digest, start) as download:
             # What has no bound could fill the disk.
-            size = await upstream.stat_blob(self._name, digest) if download.size is None else download.size
+            size = await self._confirm(digest) if download.size is None else download.size
             yield replace(download, size=size)
 
     async def _followed(self, fill: Fill, digest: Digest, select: Select | None) -> Blob:
@@ -167,7 +160,7 @@ class CachingRepository:
             fill.leave()
             raise
         whole = span or Span(0, size)
-        body = GrowingFile(fill.spool.descriptor, Follower(fill, whole), len(whole))
+        body = GrowingFile(fill.spool.descriptor, Follower(fill, digest, whole, size), len(whole))
         return Blob(Descriptor(OCTET_STREAM, digest, size), body, span)
 
     async def _size(self, fill: Fill) -> int:
@@ -179,25 +172,55 @@ class CachingRepository:
             # It was asked for under another name: what was answered there says nothing of this repository.
             raise Again from None
 
-    async def _confirm(self, digest: Digest) -> None:
-        """Content that came by way of another repository is this one's only if the upstream says so."""
-        await self._registry.upstream.stat_blob(self._name, digest)
+    async def _past_the_cache(self, digest: Digest, select: Select | None) -> Blob:
+        size = await self._confirm(digest)
+        span = None if select is None else select(size)
+        whole = span or Span(0, size)
+        body = Stream(bypass(partial(self._download, digest), digest, size, whole), len(whole))
+        return Blob(Descriptor(OCTET_STREAM, digest, size), body, span)
+
+    async def _confirm(self, digest: Digest) -> int:
+        """The size, where the upstream says that this repository has it: what another one has says nothing of it."""
+        return await self._upstream.stat_blob(self._remote, digest)
+
+    def _served(self, blob: Blob, outcome: Outcome) -> Blob:
+        size = blob.descriptor.size if blob.span is None else len(blob.span)
+        self._note(blob.descriptor.digest, outcome, size)
+        return blob
+
+    def _note(self, digest: Digest, outcome: Outcome, size: int) -> None:
+        self.outcome = outcome
+        self._registry.meter.served("blob", outcome.value, size)
+        if outcome is Outcome.HIT:
+            self._registry.ledger.used(self._name, digest)
 
     async def tags(self, after: str, limit: int | None) -> Page[str]:
         try:
-            return await self._registry.upstream.tags(self._name, after, limit)
+            async with asyncio.timeout(self._source.freshness.deadline if await self._has_tags() else None):
+                page = await self._upstream.tags(self._remote, after, limit)
         except NameUnknown:
             raise
-        except RegistryError as error:
+        except (RegistryError, TimeoutError) as error:
             log.warning("tags_unconfirmed", repository=self._name, error=str(error))
+            self.outcome = Outcome.STALE
             return await self._cached.tags(after, limit)
+        self.outcome = Outcome.MISS
+        return page
+
+    async def _has_tags(self) -> bool:
+        with suppress(NameUnknown):
+            return bool((await self._cached.tags("", 1)).items)
+        return False
 
     async def referrers(self, subject: Digest, artifact_type: str | None, after: str, limit: int) -> Page[Descriptor]:
         cached = await self._cached.referrers(subject, artifact_type, after, limit)
+        self.outcome = Outcome.MISS
         try:
-            live = await self._registry.upstream.referrers(self._name, subject, artifact_type)
-        except RegistryError as error:
+            async with asyncio.timeout(self._source.freshness.deadline):
+                live = await self._upstream.referrers(self._remote, subject, artifact_type)
+        except (RegistryError, TimeoutError) as error:
             log.warning("referrers_unconfirmed", repository=self._name, error=str(error))
+            self.outcome = Outcome.STALE
             live = None
         known = {descriptor.digest: descriptor for descriptor in (*cached.items, *(live or ()))}
         # An upstream need not filter.

@@ -6,9 +6,10 @@ Must not know who feeds it: the worker's own download, or the record of another 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from contextlib import suppress
 
-from entrepot.mirror.spool import LOST, RUNNING, Progress, Spool
+from entrepot.mirror.spool import LOST, RUNNING, UNKEPT, Progress, Spool
+from entrepot.mirror.transfer import Open
 from entrepot.oci.errors import (
     BlobUnknown,
     Denied,
@@ -20,10 +21,12 @@ from entrepot.oci.errors import (
     UpstreamUnreachable,
 )
 from entrepot.oci.names import RepositoryName
-from entrepot.wire.ranges import Span
 
 HELD_BACK = 64 * 1024
 """Bytes at the end that no follower gets before the digest is known: nobody ever holds the whole of a wrong blob."""
+
+_HEAD_PATIENCE = 0.25
+"""Seconds that an upstream gets to refuse, before a size that is known without it is promised to a client."""
 
 _RELAYED = {
     error.status: error
@@ -36,15 +39,21 @@ class Again(Exception):
 
 
 class Fill:
-    """Shared by its task and its followers; each calls `leave` once, and the last one closes the files."""
+    """Shared by its task and its followers; each calls `leave` once, and the last one closes the files.
 
-    def __init__(self, spool: Spool, progress: Progress) -> None:
+    `open_upstream` is how this worker would go on with it. `expected` is the size that a manifest tells, or None.
+    """
+
+    def __init__(self, spool: Spool, progress: Progress, open_upstream: Open, expected: int | None) -> None:
         self.spool = spool
         self.progress = progress
+        self.open_upstream = open_upstream
         self.names = {RepositoryName(progress.name)}
         """The repositories that may read the blob once it is verified."""
         self.failure: RegistryError | None = None
         """What the upstream has said, where it was this worker that asked."""
+        self._expected = expected
+        self._promised: int | None = None
         self._changed = asyncio.Condition()
         self._users = 1
 
@@ -55,20 +64,32 @@ class Fill:
             self._changed.notify_all()
 
     async def size(self) -> int:
-        """Bytes of the blob, as soon as the upstream has told; of a small one only when it is known to be right.
+        """Bytes of the blob, as soon as the upstream has told, or at once where a manifest tells and it is slow.
 
-        Raises what made the fill fail before, and Again.
+        Of a small one only when it is known to be right. Raises what made the fill fail before, and Again.
         """
-        async with self._changed:
-            # Nothing of a small one could be sent before anyway, and a failure can still be answered as one.
-            await self._changed.wait_for(lambda: (self.progress.size or 0) > HELD_BACK or self._is_over())
+        if self._expected is not None and self._expected > HELD_BACK:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_HEAD_PATIENCE):
+                    await self._told()
+            if self.progress.size is None and not self._is_over():
+                self._promised = self._expected
+                return self._expected
+        await self._told()
         progress = self.progress
         if progress.state == LOST:
             raise Again
-        if progress.state != RUNNING and not progress.is_right:
+        if progress.state not in (RUNNING, UNKEPT) and not progress.is_right:
             failure = self.failure or _RELAYED.get(progress.state, UpstreamFailed)()
             raise failure.with_traceback(None)
-        return progress.size or 0
+        if progress.size is None:
+            raise Again
+        return progress.size
+
+    async def _told(self) -> None:
+        async with self._changed:
+            # Nothing of a small one could be sent before anyway, and a failure can still be answered as one.
+            await self._changed.wait_for(lambda: (self.progress.size or 0) > HELD_BACK or self._is_over())
 
     async def readable(self, offset: int) -> int:
         """The end of what may be read, as soon as it is beyond `offset` or the fill is over."""
@@ -81,9 +102,11 @@ class Fill:
 
     def _end(self) -> int:
         progress = self.progress
+        if self._promised not in (None, progress.size):
+            return 0  # a client was promised another size: what it gets must not be taken for the whole
         if progress.is_right:
             return progress.written
-        if progress.state != RUNNING or progress.size is None:
+        if progress.state not in (RUNNING, UNKEPT) or progress.size is None:
             return 0
         return min(progress.written, max(0, progress.size - HELD_BACK))
 
@@ -95,28 +118,3 @@ class Fill:
         self._users -= 1
         if self._users == 0:
             self.spool.close()
-
-
-class Follower(AsyncIterator[Span]):
-    """What of a span can be read, as it arrives; ends early where the fill fails. `aclose` must be called."""
-
-    def __init__(self, fill: Fill, span: Span) -> None:
-        self._fill: Fill | None = fill
-        self._offset = span.start
-        self._stop = span.stop
-
-    async def __anext__(self) -> Span:
-        if self._fill is None or self._offset >= self._stop:
-            raise StopAsyncIteration
-        end = min(await self._fill.readable(self._offset), self._stop)
-        if end <= self._offset:
-            raise StopAsyncIteration
-        arrived = Span(self._offset, end)
-        self._offset = end
-        return arrived
-
-    async def aclose(self) -> None:
-        """Leave the fill; safe twice."""
-        fill, self._fill = self._fill, None
-        if fill is not None:
-            fill.leave()

@@ -19,8 +19,9 @@ _PROGRESS = struct.Struct("<qqq256p")
 _RECORD = struct.Struct(f"<{_PROGRESS.size}sQI")
 _UNKNOWN = -1
 
-RUNNING, VERIFIED, KEPT, LOST = 0, 1, 2, 3
-"""States of a fill: under way; all is there and right; it is a blob now; it ended without a word on the blob.
+RUNNING, VERIFIED, KEPT, LOST, UNKEPT = 0, 1, 2, 3, 4
+"""States of a fill: under way; all is there and right; it is a blob now; it ended without a word on the blob; the store
+can take no more of it, and the rest is to be had from the upstream.
 
 400 and more: it failed with that status.
 """
@@ -55,6 +56,10 @@ class SpoolBusy(Exception):
     """Another process leads this fill."""
 
 
+class SpoolGone(Exception):
+    """Nobody leads this fill, and its file has lost its name: it ended, well or not."""
+
+
 class Spool:
     """The two open files. `lead` and `follow` make one; `close` must be called, and gives up the lead."""
 
@@ -67,7 +72,7 @@ class Spool:
 
     @classmethod
     def lead(cls, path: str, name: str) -> Self:
-        """Begin a fill. Raises SpoolBusy where somebody leads it already."""
+        """Begin a fill, or go on with one that nobody leads any more. Raises SpoolBusy where somebody does."""
         os.makedirs(os.path.dirname(path), exist_ok=True)
         data = _begin(path)
         while data is None:
@@ -76,20 +81,20 @@ class Spool:
             # Else nobody could follow, and while the file is open nobody could lead.
             undo.callback(os.close, data)
             undo.callback(_unlink, path)
-            record = _open(_record_path(path), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            record = _open(_record_path(path), os.O_RDWR | os.O_CREAT)
             undo.callback(os.close, record)
             undo.callback(_unlink, _record_path(path))
             spool = cls(path, data, record, leads=True)
-            spool.report(Progress(None, 0, RUNNING, name))
+            spool.resume(name)
             undo.pop_all()
         return spool
 
     @classmethod
     def follow(cls, path: str) -> Self:
         """Open a fill that another process leads. Raises FileNotFoundError where it is over, or has hardly begun."""
-        data = _open(path, os.O_RDONLY)
+        data = _open(path, os.O_RDWR)  # it may come to lead
         try:
-            return cls(path, data, _open(_record_path(path), os.O_RDONLY), leads=False)
+            return cls(path, data, _open(_record_path(path), os.O_RDWR), leads=False)
         except OSError:
             os.close(data)
             raise
@@ -124,12 +129,37 @@ class Spool:
     def sync(self) -> None:
         os.fsync(self._data)
 
-    def has_leader(self) -> bool:
-        """For followers: whether the process that leads is alive."""
+    def take_over(self) -> bool:
+        """For followers: lead from now on, where the process that led is gone and has left the fill as it was.
+
+        Raises SpoolGone where it is gone and has not.
+        """
         if not _lock(self._data):
-            return True
-        fcntl.flock(self._data, fcntl.LOCK_UN)
-        return False
+            return False
+        if not _is_at(self._data, self.path):
+            fcntl.flock(self._data, fcntl.LOCK_UN)
+            raise SpoolGone(self.path)
+        self.leads = True
+        last = self.progress()
+        self.resume("" if last is None else last.name)
+        return True
+
+    def resume(self, name: str) -> None:
+        """For leaders: make what is in the file the beginning of the fill, to be hashed again before it is read.
+
+        Without a record of it nobody can tell what it is, and it is dropped.
+        """
+        last = self.progress()
+        if last is None or last.state not in (RUNNING, VERIFIED) or (last.size or 0) < self.length():
+            os.ftruncate(self._data, 0)
+            last = None
+        os.lseek(self._data, 0, os.SEEK_END)
+        size = None if last is None else last.size
+        self.report(Progress(size, 0, RUNNING, name if last is None else last.name))
+
+    def length(self) -> int:
+        """Bytes in the file."""
+        return os.fstat(self._data).st_size
 
     def discard(self) -> None:
         """Take the names away; who has the files open reads on."""
@@ -146,36 +176,15 @@ class Spool:
 
 
 def _begin(path: str) -> int | None:
-    """A new file at `path`, locked; None where it is to be tried again. Raises SpoolBusy."""
-    created = _create(path)
-    data = _open_existing(path) if created is None else created
-    if data is None:
-        return None
+    """The file at `path`, locked; None where it is to be tried again. Raises SpoolBusy."""
+    data = _open(path, os.O_RDWR | os.O_CREAT)
     if not _lock(data):
         os.close(data)
         raise SpoolBusy(path)
-    is_there = _is_at(data, path)
-    if created is not None and is_there:
-        return created
-    if is_there:
-        # A leader died. Its followers keep their file and see that nobody leads it; we begin another.
-        _unlink(path)
+    if _is_at(data, path):
+        return data
     os.close(data)
     return None
-
-
-def _create(path: str) -> int | None:
-    try:
-        return _open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-    except FileExistsError:
-        return None
-
-
-def _open_existing(path: str) -> int | None:
-    try:
-        return _open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return None
 
 
 def _record_path(path: str) -> str:

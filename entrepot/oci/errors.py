@@ -6,9 +6,10 @@ HTTP messages: the API's dispatcher turns these into responses, in one place.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class RegistryError(Exception):
@@ -22,6 +23,12 @@ class RegistryError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.headers = tuple(headers)
+
+    def with_headers(self, headers: Sequence[tuple[str, str]]) -> Self:
+        """The same refusal with more headers; this one, which others may hold, stays as it is."""
+        extended = copy.copy(self)
+        extended.headers = (*self.headers, *headers)
+        return extended
 
     def __str__(self) -> str:
         return self.message if self.detail is None else f"{self.message}: {self.detail}"

@@ -24,6 +24,9 @@ class LocalCache:
     async def catalog(self, after: str, limit: int) -> Page[str]:
         return await self._registry.catalog(after, limit)
 
+    def turn_path(self, digest: Digest) -> str:
+        return self._local.local_path(layout.turn(digest))
+
     def spool_path(self, digest: Digest) -> str:
         return self._local.local_path(layout.blob_spool(digest))
 

@@ -37,6 +37,11 @@ def blob_spool(digest: Digest) -> str:
     return blob_data(digest).removesuffix("data") + "fill"
 
 
+def turn(digest: Digest) -> str:
+    """Where whoever fetches a manifest holds a lock: ours, outside of what Distribution knows."""
+    return f"/entrepot/turns/{digest.algorithm}-{digest.encoded}"
+
+
 def repository(name: RepositoryName) -> str:
     return f"{REPOSITORIES}/{name}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from entrepot.content import Blob, Manifest, Select
 from entrepot.driver import Driver, LocalPaths
@@ -11,7 +11,7 @@ from entrepot.oci.digest import Digest
 from entrepot.oci.errors import DigestInvalid, ManifestTooLarge
 from entrepot.oci.manifest import MANIFEST_LIMIT
 from entrepot.oci.names import RepositoryName, Tag
-from entrepot.registry import Page
+from entrepot.registry import Outcome, Page
 from entrepot.storage.blobs import BlobStore
 from entrepot.storage.catalog import page_of_names
 from entrepot.storage.manifests import Manifests, read_manifest
@@ -25,11 +25,27 @@ _DELETIONS = 3
 """How often a push is done again because the manifest was deleted while it was tagged."""
 
 
+def _always(name: RepositoryName) -> bool:
+    return True
+
+
 class LocalRegistry:
     """A `Registry`. Holds no state but caches that the store confirms on every use: any number may share a store."""
 
-    def __init__(self, driver: Driver, local: LocalPaths | None, rules: Rules, remembered: int = 0) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        local: LocalPaths | None,
+        rules: Rules,
+        remembered: int = 0,
+        *,
+        mountable: Callable[[RepositoryName], bool] = _always,
+        outcome: Outcome | None = None,
+    ) -> None:
+        """`mountable` says of which repositories blobs may be mounted; `outcome` is that of every answer."""
         self.driver = driver
+        self.mountable = mountable
+        self.outcome = outcome
         self.rules = rules
         self.blobs = BlobStore(driver, local, remembered)
         self.manifests = Manifests(driver)
@@ -57,6 +73,10 @@ class LocalRepository:
         self._registry = registry
         self._name = name
 
+    @property
+    def outcome(self) -> Outcome | None:
+        return self._registry.outcome
+
     async def resolve(self, tag: Tag) -> Digest:
         return await self._registry.tags.resolve(self._name, tag)
 
@@ -83,8 +103,10 @@ class LocalRepository:
 
     async def mount(self, digest: Digest, source: RepositoryName | None) -> Descriptor | None:
         registry = self._registry
-        found = source or await find_source(registry.driver, registry.blobs, digest)
-        return None if found is None else await registry.blobs.mount(self._name, digest, found)
+        found = source or await find_source(registry.driver, registry.blobs, digest, registry.mountable)
+        if found is None or not registry.mountable(found):
+            return None
+        return await registry.blobs.mount(self._name, digest, found)
 
     async def put_manifest(
         self, content: bytes, declared: str | None, reference: Tag | Digest, tags: Sequence[Tag]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from entrepot.driver import Driver
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import BlobUnknown
@@ -14,8 +16,10 @@ _PAGE = 100
 _PAGES = 10
 
 
-async def find_source(driver: Driver, blobs: BlobStore, digest: Digest) -> RepositoryName | None:
-    """The first repository, of the first thousand, that links the blob; None where there is none.
+async def find_source(
+    driver: Driver, blobs: BlobStore, digest: Digest, mountable: Callable[[RepositoryName], bool]
+) -> RepositoryName | None:
+    """The first `mountable` repository, of the first thousand, that links the blob; None where there is none.
 
     That the content is in the store is not enough: the last repository that could read it may have deleted it.
     """
@@ -26,7 +30,7 @@ async def find_source(driver: Driver, blobs: BlobStore, digest: Digest) -> Repos
         page = await page_of_names(driver, page.items[-1] if page.items else "", _PAGE)
         for item in page.items:
             name = RepositoryName.parse(item)
-            if await _reads(blobs, name, digest):
+            if mountable(name) and await _reads(blobs, name, digest):
                 return name
         if not page.more:
             break

@@ -57,15 +57,19 @@ async def read_body(body: Body) -> bytes:
                 return b"".join([bytes(piece) async for piece in pieces])
             finally:
                 await pieces.aclose()
-        case GrowingFile(descriptor, spans):
+        case GrowingFile(descriptor, pieces):
             try:
-                return b"".join([os.pread(descriptor, len(span), span.start) async for span in spans])
+                return b"".join([_read_piece(descriptor, piece) async for piece in pieces])
             finally:
-                await spans.aclose()
+                await pieces.aclose()
         case Redirect(url):
             raise AssertionError(f"redirected to {url}")
         case _:
             assert_never(body)
+
+
+def _read_piece(descriptor: int, piece: Span | memoryview) -> bytes:
+    return os.pread(descriptor, len(piece), piece.start) if isinstance(piece, Span) else bytes(piece)
 
 
 def _read_file(path: str, span: Span | None) -> bytes:

@@ -33,6 +33,10 @@ REFUSED = (UpstreamFailed, TooManyRequests, Unauthorized, Denied)
 """No usable answer: unreachable, broken or lying (502, 503), throttled (429), not allowed (401, 403)."""
 
 
+class BrokeOff(UpstreamFailed):
+    """A download ended before its end, or came to a stand: it may be gone on with from where it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """A name and a password; neither repr nor str shows the password."""

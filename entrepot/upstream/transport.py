@@ -20,6 +20,7 @@ from pyreqwest.response import Response
 
 from entrepot.oci.errors import UpstreamFailed, UpstreamUnreachable
 from entrepot.telemetry import get_logger
+from entrepot.upstream.base import BrokeOff
 from entrepot.upstream.headers import parse_length
 from entrepot.upstream.message import Head, Request
 
@@ -84,7 +85,7 @@ class Reply:
         except TimeoutError:
             reason = f"no byte in {self._idle:g} s"
         _log.warning("upstream_broke_off", host=self._request.url.authority, reason=reason)
-        raise UpstreamFailed("the upstream broke off or stalled in the middle of its answer")
+        raise BrokeOff("the upstream broke off or stalled in the middle of its answer")
 
     async def content(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamFailed as soon as it is longer than `limit` bytes."""

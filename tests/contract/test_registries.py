@@ -9,13 +9,16 @@ from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.guarded import Guarded
 from entrepot.drivers.memory import MemoryDriver
 from entrepot.mirror.caching import CachingRegistry
+from entrepot.mirror.namespaces import Namespaces, Source
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName
 from entrepot.registry import Registry
 from entrepot.storage.cache import LocalCache
 from entrepot.storage.local import LocalRegistry
 from entrepot.storage.validation import Rules
+from entrepot.telemetry import SilentMeter
 from entrepot.testing.images import SampleManifest
+from entrepot.testing.ledgers import MemoryLedger
 from entrepot.testing.registry_suite import ListSuite, ReadingSuite, RegistrySuite, Shelf
 from entrepot.testing.upstreams import TestUpstream
 from entrepot.upstream.client import OciUpstream
@@ -72,7 +75,9 @@ class TestMirror(ReadingSuite, ListSuite):
     @pytest.fixture
     async def registry(self, files: FilesystemDriver, upstream: TestUpstream) -> AsyncIterator[Registry]:
         client = OciUpstream(upstream.url)
-        yield CachingRegistry(LocalCache(LocalRegistry(files, files, Rules()), files), client)
+        local = LocalRegistry(files, files, Rules())
+        namespaces = Namespaces([Source("upstream", client, ())], lambda name: False)
+        yield CachingRegistry(LocalCache(local, files), namespaces, local, MemoryLedger(), SilentMeter())
         await client.close()
 
     @pytest.fixture

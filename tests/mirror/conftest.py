@@ -13,11 +13,15 @@ from entrepot.content import Blob, Select
 from entrepot.driver import Driver
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.mirror.caching import CachingRegistry
+from entrepot.mirror.freshness import Freshness
+from entrepot.mirror.namespaces import Namespaces, Source
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.storage.cache import LocalCache
 from entrepot.storage.local import LocalRegistry
 from entrepot.storage.validation import Rules
+from entrepot.telemetry import SilentMeter
+from entrepot.testing.ledgers import MemoryLedger
 from entrepot.testing.registry_contents import read_body
 from entrepot.testing.upstreams import TestUpstream
 from entrepot.upstream.base import CredentialSource
@@ -32,6 +36,8 @@ class Worker:
 
     def __init__(self, root: Path, url: str, credentials: CredentialSource | None = None) -> None:
         self.files = FilesystemDriver(str(root))
+        self.ledger = MemoryLedger()
+        self.freshness = Freshness()
         self.use(self.files)
         self.upstream = OciUpstream(url, credentials, limits=Limits(connect=5.0, idle=5.0, metadata=5.0))
 
@@ -44,7 +50,10 @@ class Worker:
     def registry(self) -> CachingRegistry:
         """What it serves."""
         if self._registry is None:
-            self._registry = CachingRegistry(LocalCache(self.local, self.files), self.upstream)
+            source = Source("upstream", self.upstream, (), freshness=self.freshness)
+            namespaces = Namespaces([source], lambda name: False)
+            cache = LocalCache(self.local, self.files)
+            self._registry = CachingRegistry(cache, namespaces, self.local, self.ledger, SilentMeter())
         return self._registry
 
     async def blob(self, digest: Digest, name: RepositoryName = NAME, select: Select | None = None) -> bytes:
@@ -117,6 +126,11 @@ async def start(root: Path, upstream: TestUpstream) -> AsyncIterator[Start]:
 def worker(start: Start) -> Worker:
     """The only worker."""
     return start()
+
+
+def kept(root: Path) -> list[str]:
+    """Everything that is no directory."""
+    return [str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()]
 
 
 def leftovers(root: Path) -> list[str]:

@@ -116,7 +116,8 @@ async def test_a_client_gets_what_has_arrived_before_the_rest_has(upstream: Test
     assert isinstance(body, GrowingFile)
     got = b""
     while len(got) < 200_000:
-        span = await anext(body.spans)
+        span = await anext(body.pieces)
+        assert isinstance(span, Span)
         got += os.pread(body.descriptor, len(span), span.start)
     rest = asyncio.create_task(read_body(body))
     await gate.reached()

@@ -23,8 +23,8 @@ async def test_a_client_that_leaves_does_not_stop_the_download(upstream: TestUps
 
     body = (await worker.open(digest)).body
     assert isinstance(body, GrowingFile)
-    await anext(body.spans)
-    await body.spans.aclose()
+    await anext(body.pieces)
+    await body.pieces.aclose()
     gate.open()
     await worker.settled()
 

@@ -34,11 +34,6 @@ OTHER = os.urandom(SIZE)
 
 # What a client may have got of a large blob before the truth came out: never all of it.
 FAULTS: dict[str, Fault] = {
-    "cut in the middle": cut(SIZE // 2),
-    "cut before the last byte": cut(SIZE - 1),
-    "reset in the middle": reset(SIZE // 2),
-    "cut, without a length": lambda reply: cut(SIZE // 2)(until_close()(reply)),
-    "cut, in chunks": lambda reply: cut(SIZE // 2)(chunked()(reply)),
     "first byte wrong": flipped(0),
     "last byte wrong": flipped(SIZE - 1),
     "other bytes": body(OTHER),
@@ -52,6 +47,13 @@ FAULTS: dict[str, Fault] = {
     "a length that is too small": lying_length(SIZE - 1),
     "an encoded body": header("Content-Encoding", "gzip"),
     "part of it": status(206, OTHER[:1000], Content_Range=f"bytes 0-999/{SIZE}"),
+}
+BREAKS: dict[str, Fault] = {
+    "cut in the middle": cut(SIZE // 2),
+    "cut before the last byte": cut(SIZE - 1),
+    "reset in the middle": reset(SIZE // 2),
+    "cut, without a length": lambda reply: cut(SIZE // 2)(until_close()(reply)),
+    "cut, in chunks": lambda reply: cut(SIZE // 2)(chunked()(reply)),
 }
 BEFORE: dict[str, tuple[Fault, type[Exception]]] = {
     "cut before the head": (cut(-1), UpstreamFailed),
@@ -95,7 +97,40 @@ async def test_a_large_blob_that_is_not_right_is_never_whole(
     assert await workers[0].blob(digest) == content
 
 
-@pytest.mark.parametrize("fault", [flipped(5), cut(SMALL // 2), body(b""), body(b"x" * 2000), lying_length(SMALL - 1)])
+@pytest.mark.parametrize("fault", BREAKS.values(), ids=BREAKS)
+async def test_a_download_that_breaks_off_is_gone_on_with(
+    upstream: TestUpstream, start: Start, root: Path, fault: Fault
+) -> None:
+    """From the byte it had reached, as often as it takes; no client notices."""
+    content = os.urandom(SIZE)
+    digest = upstream.add_blob(NAME, content)
+    workers = [start(), start()]
+    upstream.misbehave(fault, path="/blobs/", method="GET", times=1)
+
+    answers = await asyncio.gather(*(worker.blob(digest) for worker in workers for _ in range(2)))
+
+    assert answers == [content] * 4
+    assert upstream.count("GET") == 2
+    for worker in workers:
+        await worker.settled()
+    assert (leftovers(root), check(root)) == ([], [])
+
+
+async def test_a_download_that_brings_nothing_more_is_given_up(upstream: TestUpstream, worker: Worker) -> None:
+    """After a few tries in a row; each that brings a byte counts anew."""
+    content = os.urandom(SIZE)
+    digest = upstream.add_blob(NAME, content)
+    upstream.misbehave(cut(0), path="/blobs/", method="GET")
+    upstream.misbehave(cut(SIZE // 2), path="/blobs/", method="GET", times=1)
+
+    got = await worker.blob(digest)
+
+    assert got == content[: len(got)]
+    assert len(got) <= SIZE - HELD_BACK
+    assert upstream.count("GET") == 4
+
+
+@pytest.mark.parametrize("fault", [flipped(5), body(b""), body(b"x" * 2000), lying_length(SMALL - 1)])
 @pytest.mark.parametrize("size", [SMALL, HELD_BACK])
 async def test_a_small_blob_that_is_not_right_is_an_error(
     upstream: TestUpstream, worker: Worker, root: Path, fault: Fault, size: int

@@ -15,7 +15,7 @@ from entrepot.testing.faults import Fault, body, cut, header, lying_length
 from entrepot.testing.images import artifact, image, image_of_size, index
 from entrepot.testing.upstreams import TestUpstream
 from tests.crash.layout_check import check
-from tests.mirror.conftest import NAME, Start, Worker
+from tests.mirror.conftest import NAME, Start, Worker, kept
 
 SBOM, SIGNATURE = "application/vnd.example.sbom", "application/vnd.example.signature"
 
@@ -59,7 +59,7 @@ async def test_a_manifest_that_is_not_right_is_neither_served_nor_kept(
     for ask in (repository.resolve(Tag("latest")), repository.manifest(Digest.parse(pushed.digest))):
         with pytest.raises(UpstreamFailed):
             await ask
-    assert [*root.iterdir()] == []
+    assert kept(root) == []
 
     upstream.behave()
     assert await worker.pull("latest") == pushed.content
@@ -79,7 +79,7 @@ async def test_what_is_no_manifest_is_refused_though_its_digest_is_right(
             await worker.registry.reader(NAME).manifest(digest)
         with pytest.raises(UpstreamFailed):
             await worker.pull("latest")
-    assert [*root.iterdir()] == []
+    assert kept(root) == []
 
 
 async def test_the_largest_manifest_comes_through(upstream: TestUpstream, worker: Worker) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.mirror.spool import KEPT, RUNNING, VERIFIED, Progress, Spool, SpoolBusy
+from entrepot.mirror.spool import KEPT, RUNNING, VERIFIED, Progress, Spool, SpoolBusy, SpoolGone
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName
 from entrepot.storage import layout
@@ -38,41 +38,82 @@ class TestRecord:
         following.close()
 
     def test_one_leads(self, root: Path) -> None:
-        """Until it closes; then the next begins with an empty file."""
+        """Until it closes; then a follower may, and goes on with what is there."""
         path = str(root / self.PATH)
         leading = Spool.lead(path, NAME)
         with pytest.raises(SpoolBusy):
             Spool.lead(path, NAME)
         following = Spool.follow(path)
-        assert following.has_leader()
+        assert not following.take_over()
+        leading.report(Progress(10, 0, RUNNING, NAME))
         leading.append([memoryview(b"hello")])
         leading.close()
-        assert not following.has_leader()
 
-        another = Spool.lead(path, OTHER)
+        assert following.take_over()
 
-        assert not following.has_leader()
-        assert os.fstat(another.descriptor).st_size == 0
-        assert os.pread(following.descriptor, 5, 0) == b"hello"
-        another.close()
+        assert (following.length(), following.progress()) == (5, Progress(10, 0, RUNNING, NAME))
+        following.append([memoryview(b"world")])
+        assert os.pread(following.descriptor, 10, 0) == b"helloworld"
+        with pytest.raises(SpoolBusy):
+            Spool.lead(path, NAME)
         following.close()
 
-    @pytest.mark.parametrize("written", [b"", b"hello"])
-    def test_a_record_is_of_one_file(self, root: Path, written: bytes) -> None:
-        """Who followed a leader that died reads no word of the next one, though both write to the same place."""
+    def test_who_comes_later_goes_on_with_what_is_there(self, root: Path) -> None:
+        """Under the name it was begun for."""
+        path = str(root / self.PATH)
+        first = Spool.lead(path, NAME)
+        first.report(Progress(10, 0, RUNNING, NAME))
+        first.append([memoryview(b"hello")])
+        first.close()
+
+        second = Spool.lead(path, OTHER)
+
+        assert (second.length(), second.progress()) == (5, Progress(10, 0, RUNNING, NAME))
+        second.close()
+
+    @pytest.mark.parametrize("last", [None, Progress(4, 0, RUNNING, NAME), Progress(9, 9, 502, NAME)])
+    def test_what_nobody_can_account_for_is_dropped(self, root: Path, last: Progress | None) -> None:
+        """No record, more than the blob is said to have, or a failure that was not cleared away."""
+        path = root / self.PATH
+        first = Spool.lead(str(path), NAME)
+        first.append([memoryview(b"hello")])
+        if last is None:
+            path.with_name("fill.progress").unlink()
+        else:
+            first.report(last)
+        first.close()
+
+        second = Spool.lead(str(path), OTHER)
+
+        assert (second.length(), second.progress()) == (0, Progress(None, 0, RUNNING, OTHER))
+        second.close()
+
+    def test_a_fill_that_is_over_is_not_taken_over(self, root: Path) -> None:
+        """Its file has become the blob, or is gone."""
+        path = root / self.PATH
+        leading = Spool.lead(str(path), NAME)
+        following = Spool.follow(str(path))
+        path.rename(path.with_name("data"))
+        assert not following.take_over()
+        leading.close()
+
+        with pytest.raises(SpoolGone):
+            following.take_over()
+        following.close()
+
+    def test_a_record_is_of_one_file(self, root: Path) -> None:
+        """Who followed a fill that was dropped reads no word of the next one, though both write to the same place."""
         path = str(root / self.PATH)
         first = Spool.lead(path, NAME)
         following = Spool.follow(path)
-        first.append([memoryview(written)])
-        first.close()
+        (root / self.PATH).unlink()
         second = Spool.lead(path, OTHER)
 
         second.report(Progress(5, 5, KEPT, OTHER))
 
-        assert following.progress() is None or following.progress() == Progress(None, 0, RUNNING, NAME)
         assert following.progress() != Progress(5, 5, KEPT, OTHER)
-        second.close()
-        following.close()
+        for spool in (first, second, following):
+            spool.close()
 
     @pytest.mark.parametrize("damage", [b"", b"\0", bytes(1000), os.urandom(1000)])
     def test_a_damaged_record_is_none(self, root: Path, damage: bytes) -> None:

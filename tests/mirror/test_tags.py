@@ -21,7 +21,7 @@ from entrepot.registry import Page
 from entrepot.testing.faults import Fault, cut, status
 from entrepot.testing.images import DOCKER, OCI, Form, image
 from entrepot.testing.upstreams import TestUpstream
-from tests.mirror.conftest import NAME, Start, Worker, leftovers
+from tests.mirror.conftest import NAME, Start, Worker, kept, leftovers
 
 OUTAGES: dict[str, tuple[Fault, type[RegistryError]]] = {
     "401": (status(401), Unauthorized),
@@ -142,7 +142,7 @@ async def test_what_the_upstream_never_had_is_unknown(upstream: TestUpstream, wo
         with pytest.raises(ManifestUnknown):
             await repository.manifest(Digest.of(b"never"))
 
-    assert [*root.iterdir()] == []
+    assert kept(root) == []
 
 
 async def test_the_tag_list_is_the_upstreams_while_it_answers(upstream: TestUpstream, worker: Worker) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import pytest
 
@@ -52,17 +53,19 @@ class Asking:
 
     def __init__(self, urls: Urls | None = None) -> None:
         self.lists = Lists()
-        self._handlers = ListingHandlers(self.lists, urls or Urls(), LIMITS)  # type: ignore[arg-type]  # reads only
+        self._reads = cast("Any", self.lists)  # nothing but lists is asked of it
+        self._handlers = ListingHandlers(self._reads, urls or Urls(), LIMITS)
 
     async def catalog(self, query: str) -> Response:
         return await self._handlers.catalog(request("GET", f"/v2/_catalog?{query}"), Target(Kind.CATALOG, APP))
 
     async def tags(self, query: str) -> Response:
-        return await self._handlers.tags(request("GET", f"/v2/{APP}/tags/list?{query}"), Target(Kind.TAGS, APP))
+        asked = request("GET", f"/v2/{APP}/tags/list?{query}")
+        return await self._handlers.tags(asked, Target(Kind.TAGS, APP), self._reads)
 
     async def referrers(self, query: str, subject: str = DIGEST) -> Response:
         asked = request("GET", f"/v2/{APP}/referrers/{subject}?{query}")
-        return await self._handlers.referrers(asked, Target(Kind.REFERRERS, APP, subject))
+        return await self._handlers.referrers(asked, Target(Kind.REFERRERS, APP, subject), self._reads)
 
 
 Ask = Callable[[Asking, str], Awaitable[Response]]

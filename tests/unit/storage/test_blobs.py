@@ -155,7 +155,7 @@ async def test_who_reads_is_not_disturbed_by_a_push_or_a_delete(registry: LocalR
     await upload(repository, content)
     await repository.delete_blob(digest)
 
-    assert begun + await read_body(blob.body) == content
+    assert bytes(begun) + await read_body(blob.body) == content
 
 
 async def test_delete_takes_the_link_and_nothing_else(registry: LocalRegistry) -> None:

@@ -11,7 +11,6 @@ from entrepot.content import Blob, Bytes, LocalFile
 from entrepot.driver import Resident
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.memory import MemoryDriver
-from entrepot.mirror.hits import DigestHits
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Hit
@@ -162,15 +161,6 @@ async def test_damaged_content_is_no_hit(store: Store) -> None:
 
     assert not before.stands()
     assert store.hits.manifest(APP, store.digest) is None
-
-
-async def test_a_mirror_answers_no_tag_at_once(store: Store) -> None:
-    """A tag has to be confirmed by the upstream; a digest has not."""
-    hits = DigestHits(store.hits)
-
-    assert hits.manifest(APP, LATEST) is None
-    assert hits.manifest(APP, store.digest) is not None
-    assert content_of(hits.blob(APP, store.blob)) == b"hello"
 
 
 def test_only_drivers_that_keep_files_in_memory_offer_it() -> None:
