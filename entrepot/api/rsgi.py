@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -34,23 +34,34 @@ _CLOSE = ("connection", "close")
 class RsgiApplication:
     """What a worker serves; `close` is called at its end.
 
-    `patience` is how many seconds a request's body may stand still.
+    `patience` is how many seconds a request's body may stand still; `background` is what runs beside the requests.
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, access_log: AccessLog | None, patience: float, close: Callable[[], Any]
+        self,
+        dispatcher: Dispatcher,
+        access_log: AccessLog | None,
+        patience: float,
+        close: Callable[[], Any],
+        background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
         self._dispatcher = dispatcher
         self._access_log = access_log
         self._patience = patience
         self._close = close
+        self._background = background
+        self._running: list[asyncio.Task[None]] = []
         self._standing = StandingAnswers()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._access_log is not None:
             self._access_log.begin(loop)
+        self._running = [loop.create_task(work()) for work in self._background]
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        for task in self._running:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*self._running, return_exceptions=True))
         if self._access_log is not None:
             self._access_log.flush()
         self._close()

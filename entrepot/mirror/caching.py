@@ -83,7 +83,8 @@ class CachingRepository:
     """A `Repository`: the cache first, then the upstream."""
 
     def __init__(self, registry: CachingRegistry, name: RepositoryName) -> None:
-        self.outcome: Outcome | None = None
+        self.outcome = Outcome.MISS
+        self._resolved = Outcome.HIT
         self._registry = registry
         self._name = name
         self._remote = registry.namespaces.remote(name)
@@ -92,13 +93,14 @@ class CachingRepository:
         self._cached = registry.cache.reader(name)
 
     async def resolve(self, tag: Tag) -> Digest:
-        digest, self.outcome = await self._registry.tags.resolve(self._name, tag)
+        digest, self._resolved = await self._registry.tags.resolve(self._name, tag)
+        self.outcome = self._resolved
         return digest
 
     async def manifest(self, digest: Digest) -> Manifest:
         manifest, outcome = await self._registry.manifests.get(self._name, digest)
-        # What became of the tag, if it was asked for by one, says more.
-        self.outcome = self.outcome or outcome
+        # What became of the tag, where it was asked for by one, says more than that its manifest is here.
+        self.outcome = outcome if self._resolved is Outcome.HIT else self._resolved
         self._registry.meter.served("manifest", self.outcome.value, len(manifest.content))
         return manifest
 
@@ -106,13 +108,11 @@ class CachingRepository:
         try:
             descriptor = await self._cached.stat_blob(digest)
         except BlobUnknown:
-            self.outcome = Outcome.MISS
             return Descriptor(OCTET_STREAM, digest, await self._confirm(digest))
         self._note(digest, Outcome.HIT, 0)
         return descriptor
 
     async def open_blob(self, digest: Digest, select: Select | None = None) -> Blob:
-        self.outcome = Outcome.MISS
         for _ in range(_MEETINGS):
             with suppress(BlobUnknown):
                 return self._served(await self._cached.open_blob(digest, select), Outcome.HIT)
@@ -204,7 +204,6 @@ class CachingRepository:
             log.warning("tags_unconfirmed", repository=self._name, error=str(error))
             self.outcome = Outcome.STALE
             return await self._cached.tags(after, limit)
-        self.outcome = Outcome.MISS
         return page
 
     async def _has_tags(self) -> bool:
@@ -214,7 +213,6 @@ class CachingRepository:
 
     async def referrers(self, subject: Digest, artifact_type: str | None, after: str, limit: int) -> Page[Descriptor]:
         cached = await self._cached.referrers(subject, artifact_type, after, limit)
-        self.outcome = Outcome.MISS
         try:
             async with asyncio.timeout(self._source.freshness.deadline):
                 live = await self._upstream.referrers(self._remote, subject, artifact_type)

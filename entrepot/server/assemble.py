@@ -1,4 +1,4 @@
-"""From a plan to the application that a worker serves. The only module that names concrete classes."""
+"""From a plan to the application that a worker serves. It and mirroring.py alone name concrete classes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from entrepot.api.dispatch import Dispatcher
 from entrepot.api.hits import HitHandlers
 from entrepot.api.listings import PageLimits
 from entrepot.api.message import Header
+from entrepot.api.provenance import provenance
 from entrepot.api.routes import Action
 from entrepot.api.rsgi import RsgiApplication
 from entrepot.api.state import StateSigner
@@ -17,24 +18,20 @@ from entrepot.api.table import build_routes
 from entrepot.api.urls import Urls
 from entrepot.config.drivers import Filesystem
 from entrepot.config.http import Http
-from entrepot.config.proxy import Proxy
 from entrepot.config.root import Configuration
 from entrepot.config.storage import Storage
 from entrepot.driver import Driver, LocalPaths, Resident
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.guarded import Guarded
 from entrepot.drivers.memory import MemoryDriver
-from entrepot.mirror.caching import CachingRegistry
-from entrepot.mirror.hits import DigestHits
-from entrepot.registry import Hits, Registry
+from entrepot.registry import Hits, Outcome
 from entrepot.server.logs import configure_logs
+from entrepot.server.mirroring import build_mirror, local_names
 from entrepot.server.plan import Plan
-from entrepot.storage.cache import LocalCache
+from entrepot.server.served import Served
 from entrepot.storage.hits import LocalHits
 from entrepot.storage.local import LocalRegistry
 from entrepot.storage.validation import Rules
-from entrepot.upstream.client import OciUpstream
-from entrepot.upstream.credentials import StaticCredentials
 
 _MOST_DESCRIPTORS = 1_000_000
 _STDOUT = 1  # also where Python has no object for it
@@ -45,19 +42,20 @@ def assemble(plan: Plan) -> RsgiApplication:
     configuration = plan.configuration
     configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
     driver, close = build_driver(configuration.storage)
-    registry, hits = build_registry(configuration, driver)
+    served = build_served(configuration, driver)
     routes = build_routes(
-        registry, build_urls(configuration.http), StateSigner(plan.secret), build_limits(configuration)
+        served.registry, build_urls(configuration.http), StateSigner(plan.secret), build_limits(configuration)
     )
     dispatcher = Dispatcher(
         routes,
         allowed_actions(configuration),
         configuration.http.prefix,
         build_headers(configuration.http),
-        HitHandlers(hits) if hits is not None else None,
+        None if served.hits is None else HitHandlers(served.hits, provenance(served.outcome)),
+        naming=served.naming,
     )
     access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)
-    return RsgiApplication(dispatcher, access_log, plan.patience.body, close)
+    return RsgiApplication(dispatcher, access_log, plan.patience.body, close, served.background)
 
 
 def build_driver(storage: Storage) -> tuple[Driver, Callable[[], None]]:
@@ -70,16 +68,24 @@ def build_driver(storage: Storage) -> tuple[Driver, Callable[[], None]]:
     return Guarded(MemoryDriver()), lambda: None
 
 
-def build_registry(configuration: Configuration, driver: Driver) -> tuple[Registry, Hits | None]:
-    """The local registry, or a mirror that keeps its content in one; and what it can answer without waiting."""
+def build_served(configuration: Configuration, driver: Driver) -> Served:
+    """The local registry, or a mirror that keeps its content in one."""
     local = driver if isinstance(driver, LocalPaths) else None
-    remembered = remembered_descriptors(configuration.storage)
-    registry = LocalRegistry(driver, local, build_rules(configuration), remembered)
-    hits = LocalHits(driver, local, registry.manifests) if isinstance(driver, Resident) and local is not None else None
-    if local is None or not configuration.proxy.remoteurl:
-        return registry, hits
-    mirror = CachingRegistry(LocalCache(registry, local), build_upstream(configuration.proxy))
-    return mirror, DigestHits(hits) if hits is not None else None
+    rules, remembered = build_rules(configuration), remembered_descriptors(configuration.storage)
+    proxy = configuration.proxy
+    if local is None or not proxy.enabled:
+        registry = LocalRegistry(driver, local, rules, remembered)
+        return Served(registry, build_hits(driver, local, registry))
+    # What is mirrored may leave: nothing that lives here may depend on it.
+    registry = LocalRegistry(driver, local, rules, remembered, mountable=local_names(proxy), outcome=Outcome.HIT)
+    return build_mirror(proxy, registry, local, build_hits(driver, local, registry))
+
+
+def build_hits(driver: Driver, local: LocalPaths | None, registry: LocalRegistry) -> Hits | None:
+    """What can be answered without waiting, where the driver knows something without waiting."""
+    if local is None or not isinstance(driver, Resident):
+        return None
+    return LocalHits(driver, local, registry.manifests)
 
 
 def remembered_descriptors(storage: Storage) -> int:
@@ -87,13 +93,6 @@ def remembered_descriptors(storage: Storage) -> int:
     if storage.cache.descriptors != "inmemory":
         return 0
     return storage.cache.blobdescriptorsize if storage.cache.blobdescriptorsize > 0 else _MOST_DESCRIPTORS
-
-
-def build_upstream(proxy: Proxy) -> OciUpstream:
-    credentials = None
-    if proxy.username:
-        credentials = StaticCredentials(proxy.remoteurl[0], proxy.username, proxy.password.get_secret_value())
-    return OciUpstream(proxy.remoteurl[0], credentials)
 
 
 def build_rules(configuration: Configuration) -> Rules:
@@ -128,7 +127,8 @@ def build_headers(http: Http) -> list[Header]:
 def allowed_actions(configuration: Configuration) -> frozenset[Action]:
     """What anybody may do at all, whoever he is."""
     reading = frozenset({Action.PING, Action.PULL, Action.CATALOG})
-    if configuration.proxy.remoteurl or configuration.storage.maintenance.readonly.enabled:
+    proxy = configuration.proxy
+    if configuration.storage.maintenance.readonly.enabled or (proxy.enabled and not proxy.local):
         return reading
     if configuration.storage.delete.enabled:
         return reading | {Action.PUSH, Action.DELETE}

@@ -2,52 +2,66 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
 from entrepot.config.proxy import Proxy
-from entrepot.config.upstreams import ConfiguredUpstream
+from entrepot.config.upstreams import Source as ConfiguredSource
+from entrepot.driver import LocalPaths
+from entrepot.mirror.caching import CachingRegistry
 from entrepot.mirror.freshness import Freshness, Rule
+from entrepot.mirror.hits import MirrorHits
 from entrepot.mirror.namespaces import DOCKER_HUB, Namespaces, Source
 from entrepot.oci.names import RepositoryName
-from entrepot.telemetry import Meter
+from entrepot.registry import Hits, Outcome
+from entrepot.server.served import Served
+from entrepot.storage.cache import LocalCache
+from entrepot.storage.local import LocalRegistry
+from entrepot.telemetry import Meter, SilentMeter
+from entrepot.testing.ledgers import MemoryLedger
+from entrepot.upstream.base import CredentialSource, Upstream
+from entrepot.upstream.client import OciUpstream
+from entrepot.upstream.credentials import StaticCredentials
+
+
+def build_mirror(proxy: Proxy, registry: LocalRegistry, local: LocalPaths, hits: Hits | None) -> Served:
+    """A mirror that keeps its content in `registry`, beside the repositories that live there."""
+    meter = SilentMeter()
+    namespaces = build_namespaces(proxy, meter)
+    ledger = MemoryLedger()
+    mirror = CachingRegistry(LocalCache(registry, local), namespaces, registry, ledger, meter)
+    known = None if hits is None else MirrorHits(hits, namespaces, mirror.tags, ledger, meter)
+    return Served(mirror, known, Outcome.HIT, namespaces)
 
 
 def build_namespaces(proxy: Proxy, meter: Meter) -> Namespaces:
     """All sources of a mirror. Nothing is connected before it is used."""
-    return Namespaces([build_source(source, meter) for source in proxy.sources], local_names(proxy))
+    return Namespaces([_source(source, meter) for source in proxy.sources], local_names(proxy))
 
 
 def local_names(proxy: Proxy) -> Callable[[RepositoryName], bool]:
     """Which repositories live here, and are never fetched."""
-    patterns: Sequence[re.Pattern[str]] = proxy.local
+    patterns = proxy.local
     return lambda name: any(pattern.fullmatch(name) for pattern in patterns)
 
 
-def directory_of(namespace: str) -> str:
-    """The first component of the names of a further upstream's repositories: a colon cannot stand in one."""
-    return namespace.replace(":", "_")
-
-
-def label_of(source: ConfiguredUpstream) -> str:
-    """What logs and metrics call it."""
-    if source.namespace:
-        return source.namespace
-    host = urlsplit(source.remoteurl[0]).netloc.rpartition("@")[2]
-    return "docker.io" if host in DOCKER_HUB else host
-
-
-def build_source(source: ConfiguredUpstream, meter: Meter) -> Source:
-    """One upstream and its rules."""
-    label = label_of(source)
+def _source(source: ConfiguredSource, meter: Meter) -> Source:
     rules = [Rule(rule.tags, rule.period) for rule in source.freshness.rules]
     return Source(
-        label=label,
-        upstream=build_upstream(source, label, meter),
-        namespaces=DOCKER_HUB if label in DOCKER_HUB else frozenset({label}),
-        directory=directory_of(source.namespace),
+        label=source.domain,
+        upstream=build_upstream(source, meter),
+        namespaces=DOCKER_HUB if source.domain in DOCKER_HUB else frozenset({source.domain}),
+        directory=source.component,
         freshness=Freshness(source.freshness.default, rules, source.stale, source.deadline),
         allow=source.allow,
         deny=source.deny,
     )
+
+
+def build_upstream(source: ConfiguredSource, meter: Meter) -> Upstream:
+    return OciUpstream(source.remoteurl[0], _credentials(source))
+
+
+def _credentials(source: ConfiguredSource) -> CredentialSource | None:
+    if source.username:
+        return StaticCredentials(source.remoteurl[0], source.username, source.password.get_secret_value())
+    return None

@@ -89,8 +89,8 @@ def check_storage(configuration: Configuration) -> None:
     """Raises StartFailed where the store cannot be written, or not be used for what is asked."""
     parameters = configuration.storage.driver
     if not isinstance(parameters, Filesystem):
-        if configuration.proxy.remoteurl:
-            raise StartFailed("proxy.remoteurl: a mirror keeps its content in files; use storage.filesystem")
+        if configuration.proxy.enabled:
+            raise StartFailed("proxy: a mirror keeps its content in files; use storage.filesystem")
         return
     driver = FilesystemDriver(parameters.rootdirectory, parameters.maxthreads)
     try:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from entrepot.mirror.fill import HELD_BACK
-from entrepot.testing.faults import Gate, cut, flipped, held
+from entrepot.oci.digest import Digest
+from entrepot.testing.faults import Gate, cut, flipped, held, status
 from entrepot.testing.images import image, index
 from entrepot.testing.upstreams import TestUpstream, ThreadedUpstream
 from tests.mirror.serving import MIB, Mirror, read_until_cut, started, wait_until
@@ -82,9 +83,19 @@ def test_a_range_past_the_end_of_a_cold_blob_is_refused(mirror: Mirror) -> None:
     assert answer.headers["Content-Range"] == f"bytes */{MIB}"
 
 
-def test_a_client_is_cut_off_when_the_upstream_is(mirror: Mirror) -> None:
+def test_a_client_does_not_notice_that_the_upstream_broke_off(mirror: Mirror) -> None:
+    """The rest is asked for where it was."""
+    digest, content = mirror.add_blob(6 * MIB)
+    mirror.upstream.misbehave(cut(3 * MIB), path=digest, times=1)
+
+    assert mirror.get(f"blobs/{digest}").content == content
+    assert mirror.upstream.count("GET", digest) == 2
+
+
+def test_a_client_is_cut_off_when_the_upstream_stays_away(mirror: Mirror) -> None:
     """It can see that it has not got all, keeps nothing it could take for the blob, and gets it on the next try."""
     digest, content = mirror.add_blob(6 * MIB)
+    mirror.upstream.misbehave(cut(0), path=digest, times=4)
     mirror.upstream.misbehave(cut(3 * MIB), path=digest, times=1)
 
     with pytest.raises(httpx.RemoteProtocolError):
@@ -198,3 +209,23 @@ def test_writes_are_refused_and_change_nothing(mirror: Mirror) -> None:
 def everything(root: Path) -> dict[str, bytes]:
     """All files below a directory."""
     return {str(path): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_every_answer_says_how_it_was_come_by(mirror: Mirror) -> None:
+    """Cold and warm, by tag and by digest; also a refusal, and what could not be confirmed."""
+    made = image(1)
+    mirror.add_image("latest", made)
+    blob = f"blobs/{made.blobs[0].digest}"
+    asked = ["manifests/latest", "manifests/latest", f"manifests/{made.digest}", blob]
+    assert [mirror.get(path).headers["X-Cache"] for path in asked] == ["MISS", "HIT", "HIT", "MISS"]
+    wait_until(mirror.data(Digest(made.blobs[0].digest)).exists)
+    assert [mirror.get(blob).headers["X-Cache"] for _ in range(4)] == ["HIT"] * 4
+    refused = mirror.get("manifests/never")
+    assert (refused.status_code, refused.headers["X-Cache"]) == (404, "MISS")
+
+    mirror.upstream.misbehave(status(500), path="/v2/")
+    answers = [mirror.get("manifests/latest"), mirror.get("tags/list")]
+    for answer in answers:
+        assert (answer.status_code, answer.headers["X-Cache"]) == (200, "STALE")
+        assert answer.headers["Warning"].startswith('110 - "Response is Stale", 299 - ')
+    assert mirror.get(blob).headers["X-Cache"] == "HIT"

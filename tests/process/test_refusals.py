@@ -194,4 +194,4 @@ def test_mirror_in_memory(tmp_path: Path) -> None:
         "proxy": {"remoteurl": "http://127.0.0.1:1"},
     }
 
-    check_cannot_start(serve(tmp_path, settings), "proxy.remoteurl")
+    check_cannot_start(serve(tmp_path, settings), "proxy: a mirror keeps its content in files")
