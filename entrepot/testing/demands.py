@@ -52,9 +52,11 @@ class BasicDemand:
 
 
 class BearerDemand:
-    """Wants a token for the repository, from `/token` on the same origin unless `realm` says otherwise.
+    """Wants a token for the repository, from `/token` on the same origin unless `path` or `realm` say otherwise.
 
-    The token service gives one to everybody, or to one account only. `expire` ends all tokens at once, as time would.
+    The token service gives one to everybody, to one account only, or to who has `identity_token` and sends it in a
+    form. With `offers_basic` the challenge names Basic too, and whoever knows the account may come with it. `expire`
+    ends all tokens at once, as time would.
     """
 
     def __init__(
@@ -63,6 +65,9 @@ class BearerDemand:
         password: str = "",
         *,
         realm: str | None = None,
+        path: str = TOKEN_PATH,
+        identity_token: str | None = None,
+        offers_basic: bool = False,
         service: str = "test-upstream",
         scope: str = "repository:user/image:pull",
         expires_in: object = 300,
@@ -70,6 +75,9 @@ class BearerDemand:
     ) -> None:
         self.account = None if username is None else basic_header(username, password)
         self.realm = realm
+        self.path = path
+        self.identity_token = identity_token
+        self.offers_basic = offers_basic
         self.service = service
         self.scope = scope
         self.expires_in = expires_in
@@ -86,19 +94,28 @@ class BearerDemand:
         scope = self.tokens.get(token)
         if scope is not None and seen.path.startswith(f"/v2/{_name_in(scope)}/"):
             return None
+        if self.offers_basic and seen.headers.get("authorization") == self.account:
+            return None
         error = "invalid_token" if token else ""
-        return _unauthorized(bearer(self.realm or url + TOKEN_PATH, self.service, self.scope, error))
+        challenge = bearer(self.realm or url + self.path, self.service, self.scope, error)
+        return _unauthorized(challenge, *([basic("test upstream")] if self.offers_basic else []))
 
     def token_answer(self, seen: Seen) -> Reply | None:
-        if seen.path != TOKEN_PATH:
+        if seen.path != self.path:
             return None
-        if self.account is not None and seen.headers.get("authorization") != self.account:
+        if not self._knows(seen):
             return Reply(401, body=b"{}")
         token = secrets.token_urlsafe(24)
-        self.tokens[token] = seen.query.get("scope", [""])[0]
+        self.tokens[token] = (seen.form if seen.method == "POST" else seen.query).get("scope", [""])[0]
         self.issued += 1
         members = {self.member: token} | ({} if self.expires_in is None else {"expires_in": self.expires_in})
         return Reply(200, (("Content-Type", "application/json"),), json.dumps(members).encode())
+
+    def _knows(self, seen: Seen) -> bool:
+        if self.identity_token is not None:
+            expected = {"grant_type": ["refresh_token"], "refresh_token": [self.identity_token]}
+            return seen.method == "POST" and expected.items() <= seen.form.items()
+        return self.account is None or seen.headers.get("authorization") == self.account
 
 
 def basic_header(username: str, password: str) -> str:
@@ -110,7 +127,7 @@ def _name_in(scope: str) -> str:
     return scope.removeprefix("repository:").removesuffix(":pull")
 
 
-def _unauthorized(challenge: Challenge) -> Reply:
+def _unauthorized(*challenges: Challenge) -> Reply:
     body = b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}'
-    headers = (("WWW-Authenticate", format_challenge(challenge)), ("Content-Type", "application/json"))
-    return Reply(401, headers, body)
+    offered = [("WWW-Authenticate", format_challenge(challenge)) for challenge in challenges]
+    return Reply(401, (*offered, ("Content-Type", "application/json")), body)

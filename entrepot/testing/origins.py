@@ -9,13 +9,14 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
 from entrepot.testing.faults import Reply
 
 _HEAD_LIMIT = 64 * 1024
+_BODY_LIMIT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Seen:
     method: str
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def path(self) -> str:
@@ -33,6 +35,10 @@ class Seen:
     @property
     def query(self) -> dict[str, list[str]]:
         return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
+
+    @property
+    def form(self) -> dict[str, list[str]]:
+        return parse_qs(self.body.decode("latin-1"), keep_blank_values=True)
 
 
 class Origin:
@@ -94,6 +100,8 @@ class Origin:
             seen = parse_head(await self._read_head(reader, pending))
             if seen is None:
                 return
+            if seen.method == "POST":
+                seen = replace(seen, body=await self._read_body(reader, pending, seen))
             self.requests.append(seen)
             if not await Delivery(self, seen, self._answer(seen), writer).send():
                 return
@@ -109,13 +117,24 @@ class Origin:
         pending[:] = rest
         return head
 
+    async def _read_body(self, reader: asyncio.StreamReader, pending: bytearray, seen: Seen) -> bytes:
+        length = int(seen.headers.get("content-length", "0"))
+        while len(pending) < min(length, _BODY_LIMIT):
+            received = await reader.read(_HEAD_LIMIT)
+            if not received:
+                break
+            self.received += received
+            pending += received
+        body, pending[:] = bytes(pending[:length]), pending[length:]
+        return body
+
 
 def parse_head(head: bytes) -> Seen | None:
-    """A request's head; None for what is no HTTP/1.1 GET or HEAD without a body."""
+    """A request's head; None for what is no HTTP/1.1 GET, HEAD or POST."""
     lines = head.decode("latin-1").split("\r\n")
     method, _, rest = lines[0].partition(" ")
     target, _, version = rest.rpartition(" ")
-    if version != "HTTP/1.1" or method not in ("GET", "HEAD"):
+    if version != "HTTP/1.1" or method not in ("GET", "HEAD", "POST"):
         return None
     headers: dict[str, str] = {}
     for line in filter(None, lines[1:]):

@@ -5,16 +5,18 @@
         upstream.misbehave(cut(1000), path="/blobs/", times=1)
 
 It holds everything in memory, counts what it is asked and what it sends, can want tokens or a password, and can
-redirect blobs to a second origin that refuses every Authorization header, as signed URLs of object stores do.
+redirect blobs to other origins that refuse every Authorization header, as signed URLs of object stores do: each
+redirect to the next of them, with a signature of its own that can expire.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import ssl
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -76,12 +78,16 @@ class TestUpstream:
         self.demand: Demand = demand or Anonymous()
         self.origin = Origin(self._answer, tls)
         self.cdn = Origin(self._answer_cdn)
+        self.further_cdns: list[Origin] = []
         self.repositories: defaultdict[str, Repository] = defaultdict(Repository)
         self.redirects_blobs = False
+        self.signs_get_only = False
         self.answers_ranges = True
         self.has_referrers = True
         self.page_size: int | None = None
         self._rules: list[Rule] = []
+        self._signatures: set[str] = set()
+        self._redirects = itertools.count()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -92,13 +98,29 @@ class TestUpstream:
 
     async def start(self) -> None:
         """Listen; after `stop`, on the same ports again."""
-        await self.origin.start()
-        await self.cdn.start()
+        for origin in (self.origin, *self.cdns):
+            await origin.start()
 
     async def stop(self) -> None:
         """Be down: refuse connections and break off those there are. What is held and counted stays."""
-        await self.origin.stop()
-        await self.cdn.stop()
+        for origin in (self.origin, *self.cdns):
+            await origin.stop()
+
+    @property
+    def cdns(self) -> tuple[Origin, ...]:
+        """Where blobs are redirected to, in turn."""
+        return (self.cdn, *self.further_cdns)
+
+    async def add_cdn(self) -> Origin:
+        """One more place that blobs are redirected to, listening."""
+        origin = Origin(self._answer_cdn)
+        await origin.start()
+        self.further_cdns.append(origin)
+        return origin
+
+    def expire_signatures(self) -> None:
+        """From now on refuse every URL that was signed so far."""
+        self._signatures.clear()
 
     @property
     def url(self) -> str:
@@ -129,7 +151,7 @@ class TestUpstream:
         return Digest.parse(image.digest)
 
     def misbehave(self, fault: Fault, *, path: str = "", method: str | None = None, times: int | None = None) -> Rule:
-        """Let `fault` strike answers whose path contains `path`, on both origins; later rules worsen earlier ones."""
+        """Let `fault` strike answers whose path contains `path`, on all origins; later rules worsen earlier ones."""
         rule = Rule(fault, path, method, times)
         self._rules.append(rule)
         return rule
@@ -143,8 +165,8 @@ class TestUpstream:
         return sum(method in (None, seen.method) and path in seen.path for seen in self.origin.requests)
 
     def bytes_sent(self, path: str = "") -> int:
-        """How many body bytes both origins sent for paths that contain `path`."""
-        sent = self.origin.sent + self.cdn.sent
+        """How many body bytes all origins sent for paths that contain `path`."""
+        sent = sum((origin.sent for origin in (self.origin, *self.cdns)), Counter[str]())
         return sum(count for where, count in sent.items() if path in where)
 
     def _held(self, name: str) -> Repository:
@@ -162,7 +184,9 @@ class TestUpstream:
         digest = seen.path.rpartition("/")[2]
         blobs = (repository.blobs.get(digest) for repository in self.repositories.values())
         content = next((blob for blob in blobs if blob is not None), None)
-        if content is None or "signature" not in seen.query:
+        signature = seen.query.get("signature", [""])[0]
+        is_refused = signature not in self._signatures or (self.signs_get_only and seen.method != "GET")
+        if content is None or is_refused:
             return self._worsen(seen, Reply(403, body=b"<Error><Code>AccessDenied</Code></Error>"))
         return self._worsen(seen, self._ranged(seen, Reply(200, (), content)))
 
@@ -201,8 +225,14 @@ class TestUpstream:
         if content is None:
             return _error(404, "BLOB_UNKNOWN")
         if self.redirects_blobs:
-            return Reply(307, (("Location", f"{self.cdn.url}{CDN_PATH}{digest}?signature=planted"),))
+            return Reply(307, (("Location", self._signed(digest)),))
         return self._ranged(seen, Reply(200, (("Docker-Content-Digest", digest),), content))
+
+    def _signed(self, digest: str) -> str:
+        number = next(self._redirects)
+        signature = f"planted-{number}"
+        self._signatures.add(signature)
+        return f"{self.cdns[number % len(self.cdns)].url}{CDN_PATH}{digest}?signature={signature}"
 
     def _ranged(self, seen: Seen, reply: Reply) -> Reply:
         size = len(reply.body)

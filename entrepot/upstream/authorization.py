@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
 
-from entrepot.oci.errors import UpstreamFailed
+from entrepot.oci.errors import Unauthorized, UpstreamFailed
 from entrepot.oci.names import RepositoryName
 from entrepot.upstream.addresses import Address
 from entrepot.upstream.base import CredentialSource
@@ -63,16 +63,21 @@ class Authorizer:
             raise
 
     async def renew(self, name: RepositoryName, challenges: Sequence[Challenge], refused: str | None) -> str:
-        """The header that answers `challenges`, other than `refused` where that can be had.
+        """The header that answers `challenges`, those of the last time where there are none, other than `refused`
+        where that can be had.
 
         Raises Unauthorized, Denied, TooManyRequests or UpstreamFailed as `tokens.authorize` does, and what the asking
         raises.
         """
+        challenges = challenges or self._challenges
         applicant = await self._applicant(name)
         if refused is not None:
             # It may be kept under the service of an earlier challenge, and would be found there again.
             self._cache.forget(applicant.key(self._challenges), refused)
             self._cache.forget(applicant.key(challenges), refused)
+            if refused == applicant.password:
+                self._refuse(applicant)
+                applicant = await self._applicant(name)
         header = await self._find(challenges, applicant)
         self._challenges = tuple(challenges)
         return header
@@ -88,6 +93,10 @@ class Authorizer:
         credentials = await self._source.credentials(self._address.host) if self._source else None
         return Applicant(self._address, name, credentials, self._realm_hosts)
 
+    def _refuse(self, applicant: Applicant) -> None:
+        if self._source is not None and applicant.credentials is not None:
+            self._source.refused(applicant.credentials)
+
     async def _find(self, challenges: Sequence[Challenge], applicant: Applicant) -> str:
         key = applicant.key(challenges)
         cached = self._cache.get(key)
@@ -102,7 +111,11 @@ class Authorizer:
 
     async def _converse(self, key: TokenKey, challenges: Sequence[Challenge], applicant: Applicant) -> Authorization:
         asked_at = self._clock()
-        authorization = await self._ask_through(authorize(challenges, applicant))
+        try:
+            authorization = await self._ask_through(authorize(challenges, applicant))
+        except Unauthorized:
+            self._refuse(applicant)
+            raise
         self._cache.put(key, authorization, asked_at)
         return authorization
 

@@ -22,6 +22,7 @@ from entrepot.oci.errors import (
     TooManyRequests,
     Unauthorized,
     UpstreamFailed,
+    UpstreamUnreachable,
 )
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Page
@@ -34,15 +35,20 @@ REFUSED = (UpstreamFailed, TooManyRequests, Unauthorized, Denied)
 
 
 class BrokeOff(UpstreamFailed):
-    """A download ended before its end, or came to a stand: it may be gone on with from where it was."""
+    """An answer that had begun was cut, reset, stalls or drips; another download may go on where it ended."""
+
+
+class NotConnected(UpstreamUnreachable):
+    """No connection came about, so that nothing was asked yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A name and a password; neither repr nor str shows the password."""
+    """A name and a password, or a token to be exchanged for others (OAuth 2.0 refresh token); neither is ever shown."""
 
     username: str
     password: str = field(repr=False)
+    identity_token: str = field(default="", repr=False)
 
 
 class CredentialSource(Protocol):
@@ -50,6 +56,9 @@ class CredentialSource(Protocol):
 
     async def credentials(self, host: str) -> Credentials | None:
         """What to present to `host`, a name with a port where it is not the scheme's own; None means anonymous."""
+
+    def refused(self, credentials: Credentials) -> None:
+        """The upstream did not take them: look for newer ones next time, if they can change at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +74,8 @@ class Download:
     """A blob on its way: its whole size, None where the upstream does not say, and the bytes from `start` on.
 
     The chunks are views of the network's buffers, each valid for as long as it is held. They end where the upstream
-    ends them: whether all came, and whether they hash to the digest, is for the reader to check. Iterating raises one
-    of REFUSED when the upstream breaks off or stalls.
+    ends them: whether all came, and whether they hash to the digest, is for the reader to check. Iterating raises
+    BrokeOff when the upstream breaks off, stalls or drips; another download may then begin where this one ended.
     """
 
     size: int | None
@@ -91,7 +100,8 @@ class Upstream(Protocol):
     def blob(self, name: RepositoryName, digest: Digest, start: int = 0) -> AbstractAsyncContextManager[Download]:
         """The blob's bytes from `start` on, never from elsewhere. Leaving the context ends the download.
 
-        Entering raises BlobUnknown, and UpstreamFailed where the upstream can not begin at `start`.
+        Where the upstream knows no ranges, what is before `start` is read and dropped. Entering raises BlobUnknown, and
+        UpstreamFailed where the upstream begins elsewhere.
         """
 
     async def tags(self, name: RepositoryName, after: str, limit: int | None) -> Page[str]:

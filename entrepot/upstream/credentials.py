@@ -20,3 +20,6 @@ class StaticCredentials:
     async def credentials(self, host: str) -> Credentials | None:
         """What was given, where `host` is the upstream's own."""
         return self._credentials if host == self._host else None
+
+    def refused(self, credentials: Credentials) -> None:
+        """Nothing to do: there are no others."""

@@ -15,10 +15,11 @@ from entrepot.oci.errors import (
 from entrepot.oci.names import RepositoryName
 from entrepot.upstream.addresses import Address
 from entrepot.upstream.authorization import Authorizer
-from entrepot.upstream.headers import sane_wait
+from entrepot.upstream.headers import parse_wait
 from entrepot.upstream.message import Head, Request
 from entrepot.upstream.redirects import HOP_LIMIT, is_redirect, next_request
-from entrepot.upstream.transport import Reply, Transport
+from entrepot.upstream.reply import Reply
+from entrepot.upstream.transport import Sender
 from entrepot.wire.challenge import Challenge
 
 ROUND_LIMIT = 2
@@ -26,14 +27,14 @@ ROUND_LIMIT = 2
 
 
 class Exchange:
-    """Asks one upstream; whoever asks says over which transport."""
+    """Asks one upstream; whoever asks says by which sender."""
 
     def __init__(self, address: Address, authorizer: Authorizer) -> None:
         self._address = address
         self._authorizer = authorizer
 
     @asynccontextmanager
-    async def ask(self, transport: Transport, request: Request, name: RepositoryName) -> AsyncIterator[Reply]:
+    async def ask(self, sender: Sender, request: Request, name: RepositoryName) -> AsyncIterator[Reply]:
         """The answer to `request`, with credentials to read `name` if the upstream wants some. Any status.
 
         Raises UpstreamFailed, UpstreamUnreachable, and what a token service's refusal means (tokens.authorize).
@@ -42,28 +43,30 @@ class Exchange:
         answered: tuple[Challenge, ...] = ()
         for rounds_left in reversed(range(ROUND_LIMIT + 1)):
             async with AsyncExitStack() as hops:
-                reply = await self._follow(hops, transport, request.authorized(header))
+                reply = await self._follow(hops, sender, request.authorized(header))
                 challenges = reply.head.challenges
-                if rounds_left == 0 or not self._is_challenge(reply.head) or _same(challenges, answered):
+                if rounds_left == 0 or not self._is_refused(reply.head, header) or _same(challenges, answered):
                     yield reply
                     return
             renewed = await self._authorizer.renew(name, challenges, refused=header)
             if renewed == header:
-                raise Unauthorized("the upstream does not take the mirror's credentials")
+                raise self.refusal(reply.head, UpstreamFailed())
             header, answered = renewed, challenges
 
-    async def _follow(self, hops: AsyncExitStack, transport: Transport, request: Request) -> Reply:
+    async def _follow(self, hops: AsyncExitStack, sender: Sender, request: Request) -> Reply:
         for _ in range(HOP_LIMIT + 1):
-            reply = await hops.enter_async_context(transport.send(request))
+            reply = await hops.enter_async_context(sender.send(request))
             if not is_redirect(reply.head):
                 return reply
             request = next_request(request, reply.head, self._address)
             await hops.aclose()
         raise UpstreamFailed(f"the upstream redirects more than {HOP_LIMIT} times")
 
-    def _is_challenge(self, head: Head) -> bool:
+    def _is_refused(self, head: Head, header: str | None) -> bool:
         # A challenge from where a redirect led is none of ours: our credentials are for the upstream alone.
-        return head.status == 401 and self.is_own(head)
+        # ECR answers 403 to a password that has expired; newer ones may be had.
+        is_password = header is not None and header.startswith("Basic ")
+        return self.is_own(head) and (head.status == 401 or (head.status == 403 and is_password))
 
     def is_own(self, head: Head) -> bool:
         """Whether the upstream itself gave the answer, not a place that it redirected to."""
@@ -78,7 +81,7 @@ class Exchange:
             case 404 | 410:
                 return absent
             case 429:
-                wait = sane_wait(head.header("Retry-After"))
+                wait = str(parse_wait(head.header("Retry-After")))
                 return TooManyRequests("the upstream is asked too often", headers=[("Retry-After", wait)])
             case 401 if self.is_own(head):
                 return Unauthorized("the upstream grants this mirror no access")

@@ -19,8 +19,8 @@ _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,12
 _GENERIC_TYPES = frozenset({"application/json", "application/octet-stream", "binary/octet-stream", "text/plain"})
 
 SHORTEST_WAIT = 1
-LONGEST_WAIT = 3600
-DEFAULT_WAIT = 60
+LONGEST_WAIT = 60
+DEFAULT_WAIT = 5
 
 
 def only_line(values: Sequence[str]) -> str | None:
@@ -68,15 +68,15 @@ def parse_media_type(value: str | None) -> str | None:
     return essence if _MEDIA_TYPE.fullmatch(essence) and essence not in _GENERIC_TYPES else None
 
 
-def sane_wait(value: str | None, now: datetime | None = None) -> str:
-    """Retry-After as it may be passed on: whole seconds, at least one and at most an hour (RFC 9110 §10.2.3).
+def parse_wait(value: str | None, now: datetime | None = None) -> int:
+    """Retry-After in seconds, at least one and at most a minute (RFC 9110 §10.2.3): asking again then costs little.
 
-    A date becomes the seconds until then; nothing, or anything else, becomes a minute.
+    A date becomes the seconds until then; nothing, or anything else, becomes a few seconds.
     """
     wait = parse_length(value)
     if wait is None and value is not None:
         wait = _seconds_until(value, now or datetime.now(UTC))
-    return str(DEFAULT_WAIT if wait is None else min(max(wait, SHORTEST_WAIT), LONGEST_WAIT))
+    return DEFAULT_WAIT if wait is None else min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
 
 
 def _seconds_until(date: str, now: datetime) -> int | None:

@@ -8,12 +8,14 @@ from contextlib import AbstractAsyncContextManager
 
 from pyreqwest.http import Url
 
-from entrepot.oci.errors import TagInvalid, UpstreamFailed
+from entrepot.oci.errors import NameUnknown, TagInvalid, UpstreamFailed
 from entrepot.oci.manifest import MANIFEST_LIMIT
-from entrepot.oci.names import Tag
+from entrepot.oci.names import RepositoryName, Tag
+from entrepot.registry import Page
 from entrepot.upstream.addresses import NotAllowed, join
 from entrepot.upstream.message import Head
-from entrepot.upstream.transport import Reply
+from entrepot.upstream.questions import Questions
+from entrepot.upstream.reply import Reply
 from entrepot.wire.links import parse_next
 
 PAGE_SIZE = 1000
@@ -23,6 +25,21 @@ BYTE_LIMIT = 8 * MANIFEST_LIMIT
 
 Ask = Callable[[Url], AbstractAsyncContextManager[Reply]]
 Take = Callable[[bytes], bool]
+
+
+async def list_tags(questions: Questions, name: RepositoryName, after: str, limit: int | None) -> Page[str]:
+    """As an Upstream's `tags`; how long all pages may take is for the caller to say."""
+    found: list[str] = []
+
+    def take(content: bytes) -> bool:
+        tags = parse_tags(content)
+        found.extend(tags if found else tags_after(tags, after))
+        return limit is not None and len(found) >= limit
+
+    query = {"n": str(PAGE_SIZE if limit is None else min(limit, PAGE_SIZE))} | ({"last": after} if after else {})
+    absent = NameUnknown({"name": name})
+    more = await walk(lambda url: questions.page(name, url, absent), questions.url(name, "tags/list", query), take)
+    return Page(found[:limit], more or (limit is not None and len(found) > limit))
 
 
 async def walk(ask: Ask, first: Url, take: Take) -> bool:

@@ -13,12 +13,13 @@ from entrepot.wire.challenge import Challenge, parse_challenges
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A GET or HEAD. `authorization` is kept apart from the other headers: it belongs to one origin only."""
+    """A GET or HEAD, or a POST of `form`. `authorization` belongs to one origin only, and is kept apart."""
 
     method: str
     url: Url
     headers: tuple[tuple[str, str], ...] = ()
     authorization: str | None = field(default=None, repr=False)
+    form: bytes | None = field(default=None, repr=False)
 
     def authorized(self, authorization: str | None) -> Request:
         """The same request with other credentials, or none."""

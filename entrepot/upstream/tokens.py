@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from pyreqwest.http import Url
 
@@ -18,7 +19,7 @@ from entrepot.oci.errors import Denied, RegistryError, TooManyRequests, Unauthor
 from entrepot.oci.names import RepositoryName
 from entrepot.upstream.addresses import Address
 from entrepot.upstream.base import Credentials
-from entrepot.upstream.headers import sane_wait
+from entrepot.upstream.headers import parse_wait
 from entrepot.upstream.realms import trusted_realm
 from entrepot.wire.challenge import Challenge
 
@@ -28,13 +29,19 @@ LONGEST_LIFETIME = 3600.0
 MARGIN = 10.0
 """Seconds: a token is not used in the last of them, so that it does not expire under way."""
 
+_CLIENT = "entrepot"
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """A GET to a token service: no redirect may be followed, and no more than TOKEN_ANSWER_LIMIT bytes read."""
+    """A GET to a token service, or a POST of `form`.
+
+    No redirect may be followed, and no more than TOKEN_ANSWER_LIMIT bytes read.
+    """
 
     url: Url
     authorization: str | None = field(repr=False)
+    form: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +89,22 @@ class Applicant:
         """Under which the answer to `challenges` is kept."""
         bearer = _first(challenges, "bearer")
         service = bearer.parameters.get("service", "") if bearer else ""
-        identity = self.credentials.username if self.credentials else ""
-        return TokenKey(self.address.origin, service, self.scope, identity)
+        return TokenKey(self.address.origin, service, self.scope, self._identity)
+
+    @property
+    def password(self) -> str | None:
+        """The header of Basic authentication (RFC 7617); None where there is no password."""
+        credentials = self.credentials
+        if credentials is None or credentials.identity_token:
+            return None
+        pair = f"{credentials.username}:{credentials.password}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
+    @property
+    def _identity(self) -> str:
+        if self.credentials is None:
+            return ""
+        return "<token>" if self.credentials.identity_token else self.credentials.username
 
 
 def authorize(
@@ -95,9 +116,9 @@ def authorize(
     UpstreamFailed where the challenge or the token service is of no use.
     """
     bearer, basic = _first(challenges, "bearer"), _first(challenges, "basic")
-    password = None if applicant.credentials is None else _basic(applicant.credentials)
+    password = applicant.password
     if bearer is not None:
-        answer = yield TokenRequest(_question(bearer, applicant), password)
+        answer = yield _question(bearer, applicant)
         if answer.status == 200:
             return _read_token(answer.body)
         if not (answer.status in (401, 403) and basic and password):
@@ -111,17 +132,18 @@ def _first(challenges: Sequence[Challenge], scheme: str) -> Challenge | None:
     return next((challenge for challenge in challenges if challenge.scheme == scheme), None)
 
 
-def _basic(credentials: Credentials) -> str:
-    pair = f"{credentials.username}:{credentials.password}".encode()
-    return f"Basic {base64.b64encode(pair).decode()}"
-
-
-def _question(challenge: Challenge, applicant: Applicant) -> Url:
+def _question(challenge: Challenge, applicant: Applicant) -> TokenRequest:
     realm = trusted_realm(challenge.parameters.get("realm", ""), applicant.address, applicant.realm_hosts)
     query = {"service": challenge.parameters.get("service", ""), "scope": applicant.scope}
-    if applicant.credentials is not None:
-        query["account"] = applicant.credentials.username
-    return realm.extend_query({key: value for key, value in query.items() if value})
+    credentials = applicant.credentials
+    if credentials is not None and credentials.identity_token:
+        # "OAuth2 Token Authentication" of the token specification: such a token is never sent in a URL.
+        grant = {"grant_type": "refresh_token", "client_id": _CLIENT, "refresh_token": credentials.identity_token}
+        return TokenRequest(realm, None, urlencode(grant | query).encode())
+    if credentials is not None:
+        query["account"] = credentials.username
+    url = realm.extend_query({key: value for key, value in query.items() if value})
+    return TokenRequest(url, applicant.password)
 
 
 def _read_token(body: bytes) -> Authorization:
@@ -154,7 +176,7 @@ def _refusal(answer: TokenAnswer) -> RegistryError:
         case 429:
             return TooManyRequests(
                 "the upstream's token service is asked too often",
-                headers=[("Retry-After", sane_wait(answer.retry_after))],
+                headers=[("Retry-After", str(parse_wait(answer.retry_after)))],
             )
     return UpstreamFailed(f"the upstream's token service answered {answer.status}")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,9 @@ NOTHING = Digest.of(b"nothing")
 
 # Met only by what never comes: a stalled upstream is not more stalled on a slow machine.
 IMPATIENT = Limits(idle=0.5, metadata=0.5, listing=0.5)
+
+# Asks again at once what may be asked again.
+PROMPT = Limits(pauses=(0.0, 0.0))
 
 
 async def read_blob(client: OciUpstream, digest: Digest, start: int = 0) -> bytes:
@@ -57,10 +61,12 @@ async def connect(upstream: TestUpstream) -> AsyncIterator[Connect]:
     """Make clients of the upstream, with a user name and password where given."""
     async with AsyncExitStack() as open_clients:
 
-        def make(username: str = "", password: str = "", *, limits: Limits | None = None, url: str = "") -> OciUpstream:
+        def make(
+            username: str = "", password: str = "", *, limits: Limits = PROMPT, url: str = "", **options: Any
+        ) -> OciUpstream:
             remoteurl = url or upstream.url
             source = StaticCredentials(remoteurl, username, password) if username else None
-            client = OciUpstream(remoteurl, source, limits=limits)
+            client = OciUpstream(remoteurl, **{"credentials": source, "limits": limits, **options})
             open_clients.push_async_callback(client.close)
             return client
 

@@ -11,7 +11,7 @@ from entrepot.testing.faults import Gate, held
 from entrepot.testing.upstreams import TestUpstream, ThreadedUpstream
 from entrepot.upstream.base import Download
 from entrepot.upstream.client import OciUpstream
-from entrepot.upstream.transport import cancellable, deadline
+from entrepot.upstream.waiting import cancellable, deadline
 from tests.unit.upstream.conftest import NAME, Connect, read_blob
 
 FIRST, SECOND = b"first" * 1000, b"second" * 1000

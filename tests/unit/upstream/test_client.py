@@ -327,13 +327,6 @@ async def test_referrers(upstream: TestUpstream, connect: Connect) -> None:
     assert await client.referrers(NAME, Digest.of(b"unknown"), None) == []
 
 
-async def test_no_referrers_api(upstream: TestUpstream, connect: Connect) -> None:
-    """An upstream without the route is told from one without referrers."""
-    upstream.has_referrers = False
-
-    assert await connect().referrers(NAME, Digest.of(b"any"), None) is None
-
-
 async def test_below_a_path(upstream: TestUpstream, connect: Connect) -> None:
     """A remote URL with a path and a final slash is asked below that path."""
     with pytest.raises(ManifestUnknown):

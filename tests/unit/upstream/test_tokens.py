@@ -117,7 +117,7 @@ def test_refused_by_the_token_service(status: int, error: type[RegistryError]) -
         _converse([HUB_CHALLENGE], KNOWN, TokenAnswer(status, b"{}", "1000000000"))
 
     assert refusal.type is error
-    assert refusal.value.headers == ((("Retry-After", "3600"),) if status == 429 else ())
+    assert refusal.value.headers == ((("Retry-After", "60"),) if status == 429 else ())
 
 
 @pytest.mark.parametrize(
