@@ -20,7 +20,7 @@ class Tolerance:
 
     failures: int = 5
     first: float = 1.0
-    longest: float = 30.0
+    longest: float = 5.0
     slow: float = 1.0
 
 

@@ -25,10 +25,14 @@ from entrepot.testing.ledgers import MemoryLedger
 from entrepot.testing.registry_contents import read_body
 from entrepot.testing.upstreams import TestUpstream
 from entrepot.upstream.base import CredentialSource
+from entrepot.upstream.breaker import Tolerance
 from entrepot.upstream.client import Limits, OciUpstream
 
 SHARED_MEMORY = Path("/dev/shm")
 NAME = RepositoryName.parse("library/app")
+
+# Faults here follow one another faster than any upstream would be forgiven them.
+LIMITS = Limits(connect=5.0, idle=5.0, metadata=5.0, pauses=(), tolerance=Tolerance(failures=1_000_000))
 
 
 class Worker:
@@ -39,7 +43,7 @@ class Worker:
         self.ledger = MemoryLedger()
         self.freshness = Freshness()
         self.use(self.files)
-        self.upstream = OciUpstream(url, credentials, limits=Limits(connect=5.0, idle=5.0, metadata=5.0))
+        self.upstream = OciUpstream(url, credentials, limits=LIMITS)
 
     def use(self, driver: Driver) -> None:
         """Keep the content on this driver, whose files must be those of `files`."""
@@ -68,6 +72,11 @@ class Worker:
         """The manifest that a client gets for a tag."""
         repository = self.registry.reader(name)
         return (await repository.manifest(await repository.resolve(Tag.parse(tag)))).content
+
+    async def pull_until(self, tag: str, content: bytes) -> None:
+        """Return once the tag gives this: an upstream that was asked too often is left alone for a moment."""
+        while await self.pull(tag) != content:
+            await asyncio.sleep(0.02)
 
     async def settled(self) -> None:
         """Return when no fill is under way any more."""

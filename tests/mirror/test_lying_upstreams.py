@@ -181,7 +181,9 @@ async def test_an_upstream_that_is_asked_too_often_says_when_to_come_back(
         await worker.blob(digest)
 
     assert refused.value.headers == (("Retry-After", "17"),)
-    assert await worker.blob(digest) == b"hello"
+    with pytest.raises(TooManyRequests):
+        await worker.blob(digest)
+    assert upstream.count() == 1
 
 
 async def test_an_endless_blob_ends(upstream: TestUpstream, worker: Worker, root: Path) -> None:

@@ -63,8 +63,8 @@ def test_the_upstream_may_be_down_when_the_mirror_starts(tmp_path: Path) -> None
                 assert (answer.status_code, error_codes(answer)) == (503, ["UNKNOWN"])
 
             running.start()
-            assert mirror.get(f"blobs/{cold}").content == content
-            assert mirror.get("manifests/never").status_code == 404
+            wait_until(lambda: mirror.get(f"blobs/{cold}").content == content)
+            wait_until(lambda: mirror.get("manifests/never").status_code == 404)
 
 
 def test_a_killed_leader_is_followed_by_another(tmp_path: Path, upstream: TestUpstream) -> None:
