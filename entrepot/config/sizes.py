@@ -26,7 +26,7 @@ _BYTES = {
     "TiB": 2**40,
     "PiB": 2**50,
 }
-_SIZE = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))? ?([A-Za-z]*)")
+_SIZE = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?: ?([A-Za-z]+))?")
 _PERCENT = re.compile(r"(-?)((?:0|[1-9][0-9]{0,2})(?:\.[0-9]{1,6})?) ?%")
 _LONGEST = 32
 _MOST = 2**63 - 1
@@ -53,9 +53,10 @@ class Share:
 def parse_size(text: str) -> int:
     """Bytes. Raises Unfit unless `text` is a number, perhaps with a unit, that fits 63 bits."""
     size = _SIZE.fullmatch(text) if len(text) <= _LONGEST else None
-    if size is None or size[4] not in _BYTES or (size[3] is not None and _BYTES[size[4]] == 1):
+    unit = _BYTES.get(size[4] or "", 0) if size else 0
+    if size is None or not unit or (unit == 1 and size[3]):
         raise Unfit(f"{text[:_LONGEST]!r} is not a size such as 200GiB, 10MB or a number of bytes")
-    sign, whole, fraction, unit = size[1], size[2], size[3] or "", _BYTES[size[4]]
+    sign, whole, fraction = size[1], size[2], size[3] or ""
     if sign:
         raise Unfit("must not be negative")
     number, scale = int(whole + fraction), 10 ** len(fraction)
