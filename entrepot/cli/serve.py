@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Annotated
 
 import typer
 
+from entrepot.cli.announcement import announcement
 from entrepot.cli.configuration import MOST_WORKERS, WORKERS, ConfigPath, read, workers_asked
-from entrepot.config.drivers import Filesystem
 from entrepot.config.root import Configuration
 from entrepot.server.listener import Address, StartFailed
 from entrepot.server.logs import tell
@@ -25,7 +23,7 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Serve a registry, or a mirror where the configuration has `proxy.remoteurl`, until SIGTERM or SIGINT."""
+    """Serve a registry, or a mirror where the configuration has `proxy`, until SIGTERM or SIGINT."""
     asked = workers_asked() if workers is None else workers
     configuration = read(config).configuration
     try:
@@ -36,24 +34,5 @@ def serve(
 
 
 def _announce(configuration: Configuration, address: Address) -> None:
-    if configuration.log.formatter != "text":
-        return  # a program reads the lines; it has been told by the log
-    storage = configuration.storage.driver
-    url = _url(configuration, address)
-    lines = [
-        f"listening on   {url}",
-        f"data in        {os.path.abspath(storage.rootdirectory) if isinstance(storage, Filesystem) else 'memory'}",
-    ]
-    if configuration.proxy.remoteurl:
-        lines.append(f"mirror of      {configuration.proxy.remoteurl}")
-        lines.append(f"daemon.json    {json.dumps({'registry-mirrors': [url]})}")
-    tell("\n".join(lines))
-
-
-def _url(configuration: Configuration, address: Address) -> str:
-    if address.path:
-        return f"unix:{address.path}"
-    scheme = "https" if configuration.http.tls.certificate else "http"
-    host = "localhost" if address.host in ("::", "0.0.0.0") else address.host  # noqa: S104  # compared, not bound
-    bracketed = f"[{host.replace('%', '%25')}]" if ":" in host else host  # RFC 6874
-    return f"{scheme}://{bracketed}:{address.port}"
+    if configuration.log.formatter == "text":  # else a program reads the lines; it has been told by the log
+        tell("\n".join(announcement(configuration, address)))

@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 from entrepot.config.address import Listener, Tcp, Unix, parse_tcp, parse_unix
 from entrepot.config.headers import Headers
 from entrepot.config.problems import Unfit
-from entrepot.config.section import Given, Section
+from entrepot.config.section import Given, Section, value_at
 from entrepot.config.tls import Tls
 from entrepot.config.types import NO_SECRET, Flag, Seconds, Secret, Text, as_flag, one_of
 from entrepot.config.urls import BaseUrl
@@ -48,10 +48,15 @@ class Prometheus(Section):
 
 
 class Debug(Section):
-    """The listener for health, metrics and profiles."""
+    """The listener for operators; the empty address is none."""
 
     addr: Listener = ""
     prometheus: Prometheus = Prometheus()
+
+    @classmethod
+    def contradictions(cls, given: Given) -> Iterator[tuple[str, str]]:
+        if as_flag(value_at(given, "prometheus", "enabled")) and not given.get("addr"):
+            yield "prometheus", "has no effect without addr"
 
 
 class Http2(Section):

@@ -79,7 +79,7 @@ def parse(text: str, environ: Mapping[str, str], source: str) -> Loaded:
 
 
 def default_text() -> str:
-    """The embedded configuration: a mirror of Docker Hub on 127.0.0.1:5000 that keeps its data in ./data."""
+    """The embedded configuration: a mirror of Docker Hub and the like on 127.0.0.1:5000, with its data in ./data."""
     return resources.files("entrepot.config").joinpath("default.yml").read_text(encoding="utf-8")
 
 
@@ -139,7 +139,7 @@ def _with_secret(configuration: Configuration, warnings: tuple[str, ...], source
     """Makes up `http.secret` where none is given: one for the whole process tree, so load once and hand it on."""
     http = configuration.http
     if not http.secret.get_secret_value():
-        if not configuration.proxy.remoteurl:
+        if not configuration.proxy.enabled or configuration.proxy.local:
             text = "not given, a random one is used: no upload goes on after a restart or on another node"
             warnings += (f"http.secret: {text}",)
         http = http.model_copy(update={"secret": SecretStr(secrets.token_urlsafe(32))})

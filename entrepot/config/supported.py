@@ -20,13 +20,11 @@ NOT_YET = (
     "storage.gcs",
     "storage.swift",
     "storage.oss",
-    "storage.maintenance.uploadpurging",
     "auth.silly",
     "auth.htpasswd",
     "auth.token",
     "middleware",
     "reporting",
-    "http.debug",
     "http.tls.clientcas",
     "http.tls.clientauth",
     "http.tls.ciphersuites",
@@ -34,8 +32,6 @@ NOT_YET = (
     "notifications",
     "redis",
     "health",
-    "proxy.ttl",
-    "proxy.exec",
     "proxy.cachewritetimeout",
     "compatibility",
     "validation.manifests.indexes",
@@ -45,9 +41,7 @@ NOT_YET = (
 _NOT_YET_VALUES = {"storage.cache.blobdescriptor": "redis", "storage.cache.layerinfo": "redis"}
 
 _HARMLESS: Mapping[str, Callable[[Any], bool]] = {
-    "storage.maintenance.uploadpurging": lambda purging: not purging.enabled,
     "health": lambda health: not (health.storagedriver.enabled or health.file or health.http or health.tcp),
-    "proxy.ttl": lambda ttl: ttl <= 0,
     "proxy.cachewritetimeout": lambda _: False,
 }
 """Where the default is not what the program does: the values that ask for no more than it does do."""

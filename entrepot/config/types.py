@@ -6,13 +6,13 @@ Validators here may show what was given, except where it may be a secret: creden
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from entrepot.config.document import Plain
-from entrepot.config.durations import in_seconds, parse_duration
+from entrepot.config.durations import in_seconds, parse_duration, parse_period
 from entrepot.config.problems import Unfit, nearest
 
 _TRUE = ("true", "yes", "on", "y")
@@ -79,10 +79,13 @@ def _loose_integer(value: object) -> int:
     return number
 
 
-def _seconds(value: object) -> float:
-    if isinstance(value, Plain) and len(value) <= _LONGEST_NUMBER and _NUMBER.fullmatch(value):
-        return in_seconds(int(value))  # a bare number is nanoseconds, as in Go
-    return parse_duration(as_text(value))
+def _nanoseconds_or(parse: Callable[[str], float]) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        if isinstance(value, Plain) and len(value) <= _LONGEST_NUMBER and _NUMBER.fullmatch(value):
+            return in_seconds(int(value))  # a bare number is nanoseconds, as in Go
+        return parse(as_text(value))
+
+    return read
 
 
 def _duration_text(value: object) -> float:
@@ -177,8 +180,13 @@ Integer = Annotated[int, BeforeValidator(_integer)]
 Count = Annotated[int, BeforeValidator(_integer), AfterValidator(_not_negative)]
 LooseCount = Annotated[int, BeforeValidator(_loose_integer), AfterValidator(_not_negative)]
 
-Seconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_not_negative)]
-AnySeconds = Annotated[float, BeforeValidator(_seconds)]
+Seconds = Annotated[float, BeforeValidator(_nanoseconds_or(parse_duration)), AfterValidator(_not_negative)]
+AnySeconds = Annotated[float, BeforeValidator(_nanoseconds_or(parse_duration))]
 UntypedSeconds = Annotated[float, BeforeValidator(_duration_text), AfterValidator(_not_negative)]
+
+Period = Annotated[float, BeforeValidator(lambda value: parse_period(as_text(value))), AfterValidator(_not_negative)]
+"""What Distribution has no key for: with days and weeks, and no number without a unit but 0."""
+
+AnyPeriod = Annotated[float, BeforeValidator(_nanoseconds_or(parse_period))]
 
 UntypedMap = Annotated[Mapping[str, Any], BeforeValidator(_untyped_map)]

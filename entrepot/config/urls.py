@@ -7,7 +7,7 @@ import re
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pyreqwest.http import Url as ClientUrl
 
 from entrepot.config.problems import Unfit
@@ -93,6 +93,24 @@ def _origin(value: object) -> str:
     return url
 
 
+def _base_urls(value: object) -> object:
+    if isinstance(value, str):
+        return [url] if (url := _base_url(value)) else []
+    if isinstance(value, list) and not all(value):
+        raise Unfit("holds an empty URL")
+    return value
+
+
+def _http_proxy(value: object) -> str:
+    text = as_text(value)
+    if not text:
+        return ""
+    parts = split_url(text)
+    if parts.path not in {"", "/"} or parts.query:
+        raise Unfit("takes a scheme, credentials and a host only, no path")
+    return parts.geturl()
+
+
 Url = Annotated[str, BeforeValidator(_url)]
 """An http or https URL, or the empty text. It may hold credentials: declare the field with `repr=False`."""
 
@@ -101,3 +119,12 @@ BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 
 Origin = Annotated[str, BeforeValidator(_origin)]
 """Scheme and host, or the empty text."""
+
+BaseUrls = Annotated[
+    tuple[Annotated[str, BeforeValidator(_base_url), AfterValidator(lambda url: url.rstrip("/"))], ...],
+    BeforeValidator(_base_urls),
+]
+"""One URL as text, or a list of them; each ends without a slash."""
+
+HttpProxy = Annotated[SecretStr, BeforeValidator(_http_proxy)]
+"""The URL of a proxy, or the empty text; it may hold credentials."""

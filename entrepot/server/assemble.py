@@ -92,8 +92,8 @@ def remembered_descriptors(storage: Storage) -> int:
 def build_upstream(proxy: Proxy) -> OciUpstream:
     credentials = None
     if proxy.username:
-        credentials = StaticCredentials(proxy.remoteurl, proxy.username, proxy.password.get_secret_value())
-    return OciUpstream(proxy.remoteurl, credentials)
+        credentials = StaticCredentials(proxy.remoteurl[0], proxy.username, proxy.password.get_secret_value())
+    return OciUpstream(proxy.remoteurl[0], credentials)
 
 
 def build_rules(configuration: Configuration) -> Rules:

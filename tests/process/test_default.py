@@ -1,6 +1,8 @@
 """The built-in configuration: a mirror of Docker Hub that tells a newcomer what to do next."""
 
 import json
+import subprocess
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -8,7 +10,8 @@ import httpx
 from entrepot.testing.images import image
 from entrepot.testing.upstreams import ThreadedUpstream
 from tests.process.command import COMMAND
-from tests.real.processes import Process, accepts
+from tests.programs import need
+from tests.real.processes import RUN_LIMIT, Process, accepts, clean_environment
 from tests.servers import choose_port
 
 
@@ -20,8 +23,19 @@ def start(directory: Path, port: int, **environment: str) -> Process:
     return process
 
 
+def told(process: Process, title: str) -> str:
+    """What is printed beside and below a title, once it is."""
+    process.wait_until(lambda: f"\n{title} " in process.output())
+    lines = process.output().splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith(f"{title} "))
+    below = next(
+        (number for number, line in enumerate(lines) if number > first and not line.startswith(" ")), len(lines)
+    )
+    return "\n".join(line[15:] for line in lines[first:below])
+
+
 def test_it_starts_without_its_upstream(tmp_path: Path) -> None:
-    """It serves although the upstream cannot be reached, and prints where, from which data, and what dockerd needs."""
+    """It serves although the upstream cannot be reached, and prints where, from which data, and what clients need."""
     port = choose_port()
     process = start(tmp_path, port, REGISTRY_PROXY_REMOTEURL="http://127.0.0.1:1")
     try:
@@ -35,8 +49,13 @@ def test_it_starts_without_its_upstream(tmp_path: Path) -> None:
         assert f"listening on   {url}" in lines
         assert f"data in        {tmp_path / 'data'}" in lines
         assert "mirror of      http://127.0.0.1:1" in lines
-        [told] = [line for line in lines if line.startswith("daemon.json ")]
-        assert json.loads(told.removeprefix("daemon.json ")) == {"registry-mirrors": [url]}
+        assert "               https://ghcr.io as ghcr.io/" in lines
+        assert json.loads(told(process, "daemon.json")) == {"registry-mirrors": [url]}
+        assert tomllib.loads(told(process, "hosts.toml")) == {"host": {url: {"capabilities": ["pull", "resolve"]}}}
+        registries = tomllib.loads(told(process, "registries"))["registry"]
+        assert [one["location"] for one in registries] == [
+            *("127.0.0.1:1", "ghcr.io", "quay.io", "registry.k8s.io", "gcr.io", "public.ecr.aws", "mcr.microsoft.com")
+        ]
     finally:
         assert process.stop() == 0
     assert (tmp_path / "data").is_dir()
@@ -61,3 +80,27 @@ def test_it_mirrors(tmp_path: Path) -> None:
             assert process.stop() == 0
     assert any(data.rglob("link"))
     assert not (tmp_path / "data").exists()
+
+
+def test_skopeo_takes_what_is_printed_for_it(tmp_path: Path) -> None:
+    """Put into registries.conf, it leads to the mirror for an image of another registry."""
+    port, file = choose_port(), tmp_path / "registries.conf"
+    process = start(
+        tmp_path,
+        port,
+        REGISTRY_PROXY_REMOTEURL="http://127.0.0.1:1",
+        REGISTRY_PROXY_UPSTREAMS="[{namespace: 'mirrored.invalid:5000', remoteurl: 'http://127.0.0.1:1'}]",
+    )
+    try:
+        file.write_text(told(process, "registries"))
+        image_name = "docker://mirrored.invalid:5000/owner/name:1"
+        subprocess.run(
+            [need("skopeo"), "--registries-conf", str(file), "inspect", image_name],
+            capture_output=True,
+            env=clean_environment(),
+            timeout=RUN_LIMIT,
+            check=False,
+        )
+    finally:
+        process.stop()
+    assert "/v2/mirrored.invalid_5000/owner/name/manifests/1" in process.output()

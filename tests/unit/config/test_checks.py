@@ -101,7 +101,6 @@ CHECKS = [
             "storage.maintenance.uploadpurging.age: '168' is not a duration such as 10s, 1h30m or 250ms",
             "storage.maintenance.uploadpurging.interval: 'soon' is not a duration such as 10s, 1h30m or 250ms",
             "storage.maintenance.uploadpurging.dryrun: required where uploadpurging is written out",
-            "storage.maintenance.uploadpurging: is not supported yet",
         ],
     ),
     (
@@ -158,18 +157,18 @@ CHECKS = [
         [
             "http.debug.addr: 'nowhere' is not host:port",
             "http.debug.prometheus.path: needs a path that begins with /",
-            "http.debug: is not supported yet",
         ],
     ),
+    ("http: {debug: {prometheus: {enabled: true}}}", ["http.debug.prometheus: has no effect without addr"]),
     # proxy
     ("proxy: {username: u, password: p}", ["proxy.remoteurl: required where another key of proxy is given"]),
     ("proxy: {remoteurl: 'https://a', username: u}", ["proxy.password: username and password go together"]),
     ("proxy: {remoteurl: 'https://a', password: p}", ["proxy.username: username and password go together"]),
     (
         "proxy: {remoteurl: 'https://a', username: u, password: p, exec: {command: c}}",
-        ["proxy.exec: give either a helper or a username and password", "proxy.exec: is not supported yet"],
+        ["proxy.exec: only one source of credentials may be given, and there is username already"],
     ),
-    ("proxy: {remoteurl: 'https://a', exec: {}}", ["proxy.exec.command: required", "proxy.exec: is not supported yet"]),
+    ("proxy: {remoteurl: 'https://a', exec: {}}", ["proxy.exec.command: required"]),
     # validation
     ("validation: {enabled: true, disabled: true}", ["validation.disabled: contradicts validation.enabled"]),
     (

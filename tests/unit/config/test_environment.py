@@ -96,7 +96,7 @@ def test_the_usual_variables_work() -> None:
     assert configuration.storage.delete.enabled
     assert configuration.storage.redirect.disable
     assert configuration.storage.cache.descriptors == "inmemory"
-    assert configuration.proxy.remoteurl == "https://registry-1.docker.io"
+    assert configuration.proxy.remoteurl == ("https://registry-1.docker.io",)
     assert configuration.http.draintimeout == 30.0
     assert configuration.level == "debug"
 

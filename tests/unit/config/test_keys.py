@@ -1,4 +1,4 @@
-"""That the models know every key of Distribution, and give each its default."""
+"""That the models know every key of Distribution and of mirrors, and give each its default."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from entrepot.config.load import default_text
 from entrepot.config.root import Configuration
+from entrepot.config.sizes import Share
 from tests.unit.config.reading import MINIMAL, configured, every_key, minimal, problems
 
 S3 = """accesskey secretkey region regionendpoint forcepathstyle bucket encrypt keyid secure skipverify v4auth chunksize
@@ -20,6 +21,9 @@ REDIS = """addr addrs password db dialtimeout readtimeout writetimeout pool.maxi
     contexttimeoutenabled poolfifo poolsize pooltimeout minidleconns maxidleconns maxactiveconns connmaxidletime
     connmaxlifetime maxredirects readonly routebylatency routerandomly mastername disableidentity identitysuffix
     unstableresp3 tls.certificate tls.key tls.clientcas tls.rootcas"""
+
+UPSTREAM = """remoteurl username password exec.command exec.lifetime dockerconfig realms ca clientcert proxyurl ttl
+    maxsize freshness.default freshness.rules[].tags freshness.rules[].for stale deadline allow deny"""
 
 SECTIONS = {
     "": "version loglevel",
@@ -63,7 +67,8 @@ SECTIONS = {
         tcp[].addr tcp[].timeout tcp[].interval tcp[].threshold""",
     "catalog": "maxentries",
     "tags": "maxtags",
-    "proxy": "remoteurl username password ttl exec.command exec.lifetime cachewritetimeout",
+    "proxy": f"{UPSTREAM} minfree local cachewritetimeout",
+    "proxy.upstreams[]": f"namespace {UPSTREAM}",
     "compatibility": "schema1.signingkeyfile schema1.enabled",
     "validation": """enabled disabled manifests.urls.allow manifests.urls.deny manifests.indexes.platforms
         manifests.indexes.platformlist[].architecture manifests.indexes.platformlist[].os""",
@@ -112,6 +117,16 @@ DEFAULTS = [
     ("tags.maxtags", 1000),
     ("proxy.ttl", 168 * 3600.0),
     ("proxy.cachewritetimeout", 300.0),
+    ("proxy.remoteurl", ()),
+    ("proxy.maxsize", 0),
+    ("proxy.minfree", Share()),
+    ("proxy.freshness.default", 0.0),
+    ("proxy.freshness.rules", ()),
+    ("proxy.stale", 30 * 24 * 3600.0),
+    ("proxy.deadline", 2.0),
+    ("proxy.local", ()),
+    ("proxy.upstreams", ()),
+    ("proxy.enabled", False),
     ("compatibility.schema1.enabled", False),
     ("validation.disabled", False),
     ("validation.manifests.indexes.platforms", "all"),
@@ -120,7 +135,7 @@ DEFAULTS = [
 
 
 def test_the_models_know_every_key_and_no_other() -> None:
-    """The keys of Distribution 2.6 to 3.1 are the keys of the models."""
+    """The keys of Distribution 2.6 to 3.1, and those that are added for mirrors, are the keys of the models."""
     assert {path for path, _ in every_key()} == KEYS
 
 
@@ -221,17 +236,33 @@ def test_everything_that_works_today_can_be_set() -> None:
     """One configuration with every setting that is acted on, and no problem."""
     configuration = configured(
         minimal(
-            """
+            r"""
 log: {level: warn, formatter: logstash, fields: {service: registry}, accesslog: {disabled: true}}
 storage:
   filesystem: {rootdirectory: ./data, maxthreads: 200}
   delete: {enabled: true}
   cache: {blobdescriptor: inmemory, blobdescriptorsize: 500}
-  maintenance: {readonly: {enabled: true}, uploadpurging: {enabled: false}}
+  maintenance: {readonly: {enabled: true}, uploadpurging: {enabled: true, age: 168h, interval: 24h, dryrun: false}}
   redirect: {disable: true}
   tag: {concurrencylimit: 4}
 auth: none
-proxy: {remoteurl: 'https://registry-1.docker.io', username: user, password: secret, ttl: 0}
+proxy:
+  remoteurl: [https://mirror.example.org/hub, https://registry-1.docker.io]
+  exec: {command: docker-credential-pass, lifetime: 1h}
+  ttl: 30d
+  maxsize: 200GiB
+  minfree: 5%
+  freshness: {default: 1m, rules: [{tags: '^v?\d+\.\d+\.\d+$', for: 24h}]}
+  stale: 4w
+  deadline: 2s
+  realms: [auth.docker.io]
+  proxyurl: http://user:secret@proxy.example.org:3128
+  allow: ["library/*"]
+  deny: ["**/secret"]
+  local: ["team/**"]
+  upstreams:
+    - {namespace: ghcr.io, remoteurl: https://ghcr.io, username: user, password: secret, ca: ca.pem, clientcert: me.pem}
+    - {namespace: "registry.example.org:5000", remoteurl: https://registry.example.org:5000, dockerconfig: config.json}
 http:
   addr: :5000
   net: tcp
@@ -242,6 +273,7 @@ http:
   headers: {X-Content-Type-Options: [nosniff]}
   http2: {disabled: true}
   h2c: {enabled: true}
+  debug: {addr: "127.0.0.1:5001", prometheus: {enabled: true, path: /metrics}}
   tls: {certificate: cert.pem, key: key.pem, minimumtls: tls1.3}
 catalog: {maxentries: 50}
 tags: {maxtags: 60}
@@ -269,10 +301,13 @@ def test_a_configuration_can_be_sent_to_another_process() -> None:
 
 
 def test_the_embedded_default_is_a_mirror_for_this_machine() -> None:
-    """It serves Docker Hub to 127.0.0.1 only, and keeps its content in ./data."""
+    """It serves Docker Hub and its like to 127.0.0.1 only, and keeps its content in ./data."""
     configuration = configured(default_text())
 
-    assert configuration.proxy.remoteurl == "https://registry-1.docker.io"
+    assert [source.domain for source in configuration.proxy.sources] == [
+        *("docker.io", "ghcr.io", "quay.io", "registry.k8s.io", "gcr.io", "public.ecr.aws", "mcr.microsoft.com")
+    ]
+    assert configuration.proxy.minfree == Share(percent=5)
     assert configuration.http.listener == ("127.0.0.1", 5000)
     assert configuration.storage.filesystem is not None
     assert configuration.storage.filesystem.rootdirectory == "./data"

@@ -67,7 +67,8 @@ storage:
   oss: {accesskeysecret: hunter2, accesskeyid: [hunter2]}
 http: {secret: {a: hunter2}, host: 'https://u:hunter2@a', headers: {A: hunter2}}
 redis: {password: [hunter2], sentinelpassword: hunter2}
-proxy: {remoteurl: 'https://u:hunter2@a', username: u, password: [hunter2], token: hunter2}
+proxy: {remoteurl: ['https://u:hunter2@a'], username: u, password: [hunter2], token: hunter2, proxyurl: 'u:hunter2@a',
+  upstreams: [{namespace: a.b, remoteurl: 'https://u:hunter2@a', password: hunter2, proxyurl: 'ftp://u:hunter2@a'}]}
 reporting: {bugsnag: {apikey: {a: hunter2}, endpoint: 'x://u:hunter2@a'}, newrelic: {licensekey: hunter2}}
 notifications: {endpoints: [{name: a, url: 'u:hunter2@a', headers: {Authorization: hunter2}}]}
 health: {http: [{uri: 'u:hunter2@a', headers: {Authorization: [[hunter2]]}}]}
@@ -77,7 +78,12 @@ SOUND_SECRETS = """
 version: 0.1
 storage: inmemory
 http: {secret: hunter2}
-proxy: {remoteurl: 'https://a', username: u, password: hunter2}
+proxy:
+  remoteurl: https://a
+  username: u
+  password: hunter2
+  proxyurl: http://u:hunter2@proxy
+  upstreams: [{namespace: b, remoteurl: https://b, proxyurl: 'http://u:hunter2@proxy'}]
 """
 
 
@@ -217,10 +223,7 @@ def test_a_problem_is_one_line_whatever_is_in_it() -> None:
 def test_the_sample_of_a_mirror_needs_what_is_not_supported_yet() -> None:
     """Everything else in it is understood."""
     assert problems(MIRROR) == [
-        "storage.maintenance.uploadpurging: is not supported yet",
-        "http.debug: is not supported yet",
         "health: is not supported yet",
-        "proxy.ttl: is not supported yet",
     ]
 
 
@@ -254,6 +257,18 @@ def test_a_secret_is_made_up_where_none_is_given() -> None:
     assert mirror.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("proxy", "warned"),
+    [
+        ("upstreams: [{namespace: a, remoteurl: 'https://a'}]", False),
+        ("remoteurl: 'https://a', local: [team/**]", True),
+    ],
+)
+def test_whoever_takes_uploads_is_warned_without_a_secret(proxy: str, warned: bool) -> None:
+    """A mirror takes them for repositories that live in it, and for no others."""
+    assert bool(parse(f"{MINIMAL}proxy: {{{proxy}}}", {}, SOURCE).warnings) is warned
+
+
 def test_a_secret_that_is_given_is_used() -> None:
     """And there is nothing to warn of."""
     loaded = parse(SOUND_SECRETS, {}, SOURCE)
@@ -280,4 +295,5 @@ def test_no_representation_shows_a_secret() -> None:
     configuration = parse(SOUND_SECRETS, {}, SOURCE).configuration
 
     assert "hunter2" not in repr(configuration) + str(configuration) + repr(configuration.model_dump())
+    assert "hunter2" not in repr(configuration.proxy.sources)
     assert configuration.proxy.password.get_secret_value() == "hunter2"

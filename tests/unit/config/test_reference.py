@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from entrepot.config.drivers import S3Goamz
+from entrepot.config.sizes import Share
 from entrepot.config.supported import NOT_YET
 from tests.unit.config.reading import every_key
 
@@ -71,6 +72,8 @@ def shown_default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
     if isinstance(default, SecretStr):
         default = default.get_secret_value()
+    if isinstance(default, Share):
+        return str(default)
     if isinstance(default, bool):
         return str(default).lower()
     if isinstance(default, float):

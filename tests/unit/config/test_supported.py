@@ -9,8 +9,6 @@ from entrepot.config.section import section_at
 from entrepot.config.supported import NOT_YET
 from tests.unit.config.reading import MINIMAL, configured, minimal, problems
 
-PURGING = "storage: {inmemory: , maintenance: {uploadpurging: %s}}"
-
 AZURE = "accountname: a, container: c, credentials: {type: client_secret, clientid: i, tenantid: t, secret: s}"
 
 GIVEN = [
@@ -26,7 +24,6 @@ GIVEN = [
     ("storage: {s3: {regionendpoint: 'http://a', bucket: b, redirectendpoint: 'https://cdn'}}", "storage.s3"),
     ("storage: {swift: {username: u, password: p, authurl: 'https://a/v3', container: c}}", "storage.swift"),
     ("storage: {oss: {accesskeyid: i, accesskeysecret: s, region: r, bucket: b}}", "storage.oss"),
-    (PURGING % "{enabled: true, age: 168h, interval: 24h, dryrun: false}", "storage.maintenance.uploadpurging"),
     ("storage: {inmemory: , cache: {blobdescriptor: redis}}\nredis: {addr: 'a:1'}", "storage.cache.blobdescriptor"),
     ("auth: {silly: {realm: r, service: s}}", "auth.silly"),
     ("auth: {htpasswd: {realm: r, path: /p}}", "auth.htpasswd"),
@@ -34,7 +31,6 @@ GIVEN = [
     ("middleware: {storage: [{name: redirect, disabled: true, options: {baseurl: 'https://a'}}]}", "middleware"),
     ("middleware: {repository: [{name: a, options: {b: [1, {c: d}]}}]}", "middleware"),
     ("reporting: {newrelic: {verbose: true}}", "reporting"),
-    ("http: {debug: {addr: ':5001'}}", "http.debug"),
     ("http: {tls: {certificate: c, key: k, clientcas: [a]}}", "http.tls.clientcas"),
     ("http: {tls: {certificate: c, key: k, ciphersuites: [TLS_AES_128_GCM_SHA256]}}", "http.tls.ciphersuites"),
     ("http: {tls: {letsencrypt: {cachefile: f, hosts: [a]}}}", "http.tls.letsencrypt"),
@@ -43,9 +39,6 @@ GIVEN = [
     ("redis: {addrs: ['a:1'], readtimeout: -1}", "redis"),
     ("health: {storagedriver: {enabled: true}}", "health"),
     ("health: {tcp: [{addr: 'a:1'}]}", "health"),
-    ("proxy: {remoteurl: 'https://a', ttl: 24h}", "proxy.ttl"),
-    ("proxy: {remoteurl: 'https://a', ttl: 168h}", "proxy.ttl"),
-    ("proxy: {remoteurl: 'https://a', exec: {command: c, lifetime: 0}}", "proxy.exec"),
     ("proxy: {remoteurl: 'https://a', cachewritetimeout: 5m}", "proxy.cachewritetimeout"),
     ("compatibility: {schema1: {enabled: true}}", "compatibility"),
     ("validation: {manifests: {indexes: {platforms: none}}}", "validation.manifests.indexes"),
@@ -53,20 +46,15 @@ GIVEN = [
 
 ASKS_NOTHING = [
     "log: {reportcaller: false, hooks: []}",
-    PURGING % "{enabled: false}",
-    PURGING % "{enabled: false, age: 1h}",
     "storage: {inmemory: , cache: {}}",
     "middleware: {}",
     "middleware: {storage: []}",
     "reporting: {bugsnag: {apikey: ''}}",
-    "http: {debug: {addr: ''}}",
     "http: {tls: {clientcas: [], letsencrypt: {}}}",
     "notifications: {endpoints: [], events: {includereferences: false}}",
     "redis: {}",
     "health: {storagedriver: {enabled: false, interval: 5s, threshold: 3}}",
     "health: {file: []}",
-    "proxy: {remoteurl: 'https://a', ttl: 0}",
-    "proxy: {remoteurl: 'https://a', ttl: -1s}",
     "compatibility: {schema1: {enabled: false}}",
     "validation: {manifests: {indexes: {platforms: all}}}",
 ]

@@ -31,12 +31,11 @@ NO_CHARACTERS = "is not a URL of at most 2048 characters"
         ("https://1.example", "https://1.example"),
         (f"https://{'a' * 63}.example", f"https://{'a' * 63}.example"),
         ("HTTPS://example.org/docker/hub/", "https://example.org/docker/hub"),
-        ("", ""),
     ],
 )
 def test_an_upstream_is_an_http_url(url: str, kept: str) -> None:
     """It may have a port and a path, and is kept without a slash at its end."""
-    assert configured(f"{MINIMAL}proxy: {{remoteurl: '{url}'}}").proxy.remoteurl == kept
+    assert configured(f"{MINIMAL}proxy: {{remoteurl: '{url}'}}").proxy.remoteurl == (kept,)
 
 
 @pytest.mark.parametrize(
