@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from entrepot.config.drivers import S3, Azure, Filesystem, Gcs, InMemory, Oss, S3Goamz, Swift
-from entrepot.config.section import Choice, Given, Parameters
+from entrepot.config.section import Choice, Given, Parameters, value_at
 from entrepot.config.types import Count, Flag, Integer, UntypedSeconds, as_flag, one_of
 
 Driver = Filesystem | InMemory | S3 | S3Goamz | Azure | Gcs | Swift | Oss
@@ -119,6 +119,9 @@ class Storage(Choice):
             yield "", f"needs exactly one storage driver, one of {', '.join(DRIVERS)}"
         for key in chosen[1:]:
             yield key, f"only one storage driver may be given, and there is {chosen[0]} already"
+        purging = value_at(given, "maintenance", "uploadpurging")
+        if chosen == ["inmemory"] and isinstance(purging, dict) and as_flag(purging.get("enabled")) is not False:
+            yield "maintenance", "uploadpurging has no effect in memory, where uploads end with the process; disable it"
 
     @property
     def driver(self) -> Driver:

@@ -13,6 +13,8 @@ from entrepot.config.address import Tcp, Unix
 BACKLOG = 4096
 """Connections that the kernel keeps for each worker until it accepts them."""
 
+MAIN = "http.addr"
+
 
 class StartFailed(Exception):
     """The server cannot start; the message is one line that says what is wrong, where, and what to do."""
@@ -41,9 +43,14 @@ def prepare(listener: Tcp | Unix) -> Address:
     """Raises StartFailed. The workers bind later, together (SO_REUSEPORT), so another owner is looked for here."""
     if isinstance(listener, Unix):
         return _prepare_unix(listener.path)
-    address = _resolve(listener.host, listener.port)
-    with _bound(address, reuse_port=False) as probe:
+    address = _resolve(listener.host, listener.port, MAIN)
+    with _bound(address, MAIN, reuse_port=False) as probe:
         return replace(address, port=probe.getsockname()[1])
+
+
+def listen_alone(listener: Tcp, key: str) -> socket.socket:
+    """A socket on an address of its own; `key` is its setting. Raises StartFailed. The caller closes it."""
+    return _bound(_resolve(listener.host, listener.port, key), key, reuse_port=False)
 
 
 def listen(address: Address, reader: float) -> socket.socket:
@@ -51,7 +58,7 @@ def listen(address: Address, reader: float) -> socket.socket:
 
     A connection whose client takes nothing for `reader` seconds is ended by the kernel; a unix socket's is not.
     """
-    listening = _bound(address, reuse_port=True)
+    listening = _bound(address, MAIN, reuse_port=True)
     if not address.path:
         # Connections inherit these. The last also ends those that a full window has stopped (tcp(7)).
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -60,7 +67,7 @@ def listen(address: Address, reader: float) -> socket.socket:
     return listening
 
 
-def _bound(address: Address, *, reuse_port: bool) -> socket.socket:
+def _bound(address: Address, key: str, *, reuse_port: bool) -> socket.socket:
     bound = socket.socket(_family(address), socket.SOCK_STREAM)
     try:
         if not address.path:
@@ -72,7 +79,7 @@ def _bound(address: Address, *, reuse_port: bool) -> socket.socket:
         bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        raise StartFailed(f"http.addr: cannot listen on {address}: {error.strerror or error}") from None
+        raise StartFailed(f"{key}: cannot listen on {address}: {error.strerror or error}") from None
     return bound
 
 
@@ -90,15 +97,21 @@ def _socket_address(address: Address) -> str | tuple[str, int] | tuple[str, int,
     return (address.host, address.port)
 
 
-def _resolve(host: str, port: int) -> Address:
+def address_of(bound: socket.socket) -> Address:
+    """Where a TCP socket listens."""
+    host, port = bound.getsockname()[:2]
+    return Address(host, port)
+
+
+def _resolve(host: str, port: int, key: str) -> Address:
     if not host:
         return Address("::" if _has_ipv6() else "0.0.0.0", port)  # noqa: S104  # as configured
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise StartFailed(f"http.addr: cannot find the host {host!r}: {error.strerror}") from None
+        raise StartFailed(f"{key}: cannot find the host {host!r}: {error.strerror}") from None
     except UnicodeError:  # a label that is empty or too long
-        raise StartFailed(f"http.addr: {host!r} is not a host name") from None
+        raise StartFailed(f"{key}: {host!r} is not a host name") from None
     _, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     scope = int(address[3]) if len(address) == 4 else 0
     _, percent, interface = host.partition("%")

@@ -20,3 +20,6 @@ class Patience:
 
     settling: float = 5.0
     """A server whose workers end twice within this time of its start cannot work; later it goes on trying."""
+
+    purging: float = 59 * 60.0
+    """Longest time from the start to the first purging of uploads; whole minutes of it are chosen by chance."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from entrepot.config.root import Configuration
 from entrepot.server.patience import Patience
@@ -10,8 +11,12 @@ from entrepot.server.patience import Patience
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`secret` signs upload states: the same for all workers, and across restarts where `http.secret` is set."""
+    """`secret` signs upload states: the same for all workers, and across restarts where `http.secret` is set.
+
+    `figures` is the directory in which all processes count; None where nobody asked for figures.
+    """
 
     configuration: Configuration
     secret: bytes
     patience: Patience
+    figures: Path | None = None

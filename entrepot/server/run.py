@@ -8,19 +8,25 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from socket import socket
 from typing import Any, cast
 
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 
+from entrepot.api.rsgi import RsgiApplication
 from entrepot.config.drivers import Filesystem
 from entrepot.config.http import Http
 from entrepot.config.root import Configuration
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.server.assemble import assemble
 from entrepot.server.certificates import check_certificate
-from entrepot.server.listener import Address, StartFailed, prepare
+from entrepot.server.debug import open_debug
+from entrepot.server.duties import assemble_duties, wanted_duties
+from entrepot.server.keeper import keep
+from entrepot.server.listener import Address, StartFailed, address_of, prepare
 from entrepot.server.logs import configure_logs, open_standard_streams
+from entrepot.server.metering import figures_for
 from entrepot.server.patience import Patience
 from entrepot.server.plan import Plan
 from entrepot.server.supervisor import Supervisor
@@ -58,24 +64,51 @@ def serve(
     check_storage(configuration)
     if configuration.http.tls.certificate:
         check_certificate(configuration.http.tls)
+    debug = open_debug(configuration.http)
     address = prepare(configuration.http.listener)
-    plan = Plan(configuration, configuration.http.secret.get_secret_value().encode(), patience)
-    options = _server_options(configuration.http, patience, worker_count(configuration, workers))
-    server = Supervisor(address, patience, **options)
+    secret = configuration.http.secret.get_secret_value().encode()
+    with figures_for(configuration.http.debug) as figures:
+        plan = Plan(configuration, secret, patience, figures)
+        _supervise(plan, debug, address, worker_count(configuration, workers), started)
+
+
+def _supervise(
+    plan: Plan, debug: socket | None, address: Address, workers: int, started: Callable[[Address], None]
+) -> None:
+    has_keeper = debug is not None or bool(wanted_duties(plan.configuration))
+    keeper = partial(keep, partial(assemble_duties, plan, debug)) if has_keeper else None
+    options = _server_options(plan.configuration.http, plan.patience, workers)
+    server = Supervisor(address, plan.patience, keeper, **options)
 
     @server.on_startup
     def announce() -> None:
-        line = f"listening on {address}{', tls' if configuration.http.tls.certificate else ''}"
-        log.info(line)
+        _announce(plan.configuration.http, address, debug)
         started(address)
 
     # What is in memory now is the same in all workers; the collector must not touch, and so copy, it.
     gc.collect()
     gc.freeze()
     try:
-        server.serve(run_worker, target_loader=cast("Loader", partial(assemble, plan)), wrap_loader=False)
+        server.serve(run_worker, target_loader=cast("Loader", partial(_begin, plan, debug)), wrap_loader=False)
     except SystemExit:
         raise StartFailed("its workers end as soon as they are started; the lines above may say why") from None
+
+
+def _announce(http: Http, address: Address, debug: socket | None) -> None:
+    line = f"listening on {address}{', tls' if http.tls.certificate else ''}"
+    log.info(line)
+    if debug is not None:
+        line = f"debug server listening on {address_of(debug)}"
+        log.info(line)
+    elif http.debug.prometheus.enabled:
+        log.warning("http.debug.prometheus has no effect without http.debug.addr")
+
+
+def _begin(plan: Plan, debug: socket | None) -> RsgiApplication:
+    # Runs in the worker. The debug listener is the keeper's.
+    if debug is not None:
+        debug.close()
+    return assemble(plan)
 
 
 def worker_count(configuration: Configuration, asked: int) -> int:

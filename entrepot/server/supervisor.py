@@ -1,6 +1,7 @@
 """The supervisor: opens the sockets that the workers listen on, replaces workers that end, and stops them.
 
-Granian's own, changed in what an operator relies on. Must not know what the workers serve.
+Beside the workers it keeps the keeper, where there is one. Granian's own, changed in what an operator relies on. Must
+not know what any of them does.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import ctypes
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,6 +20,7 @@ from typing import Any, cast
 from granian._granian import SocketHolder
 from granian.server.mp import MPServer, WorkerProcess
 
+from entrepot.server.keeping import Keeping
 from entrepot.server.listener import BACKLOG, Address, listen
 from entrepot.server.patience import Patience
 from entrepot.telemetry import get_logger
@@ -32,11 +35,16 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Supervisor(MPServer):
-    """Runs workers on `address`; `options` are Granian's. `serve` raises SystemExit where no worker stays alive."""
+    """Runs workers on `address`; `options` are Granian's. `serve` raises SystemExit where no worker stays alive.
+
+    `keep` is what a further process does beside them until SIGTERM, if any.
+    """
 
     _shd: Any
 
-    def __init__(self, address: Address, patience: Patience, **options: Any) -> None:
+    def __init__(
+        self, address: Address, patience: Patience, keep: Callable[[], None] | None = None, **options: Any
+    ) -> None:
         super().__init__("entrepot", **options)
         self._address = address
         self._patience = patience
@@ -44,6 +52,9 @@ class Supervisor(MPServer):
         self._started = time.monotonic()
         # By worker. Each has a socket of its own, among which the kernel spreads connections; a unix socket is shared.
         self._listening: dict[int, socket.socket] = {}
+        # The keeper is forked in a thread of its own: it must know of every socket to close it.
+        self._forking = threading.Lock()
+        self._keeping = Keeping(partial(self._begin_keeping, keep), self._forking) if keep is not None else None
 
     def _init_shared_socket(self) -> None:
         self._ssp = self._sso = None
@@ -52,9 +63,10 @@ class Supervisor(MPServer):
 
     def _listen(self, idx: int) -> socket.socket:
         key = _SHARED if self._address.path else idx
-        if key not in self._listening:
-            self._listening[key] = listen(self._address, self._patience.reader)
-        return self._listening[key]
+        with self._forking:
+            if key not in self._listening:
+                self._listening[key] = listen(self._address, self._patience.reader)
+            return self._listening[key]
 
     def _drop_shared_socket(self) -> None:
         if self._address.path:
@@ -82,6 +94,18 @@ class Supervisor(MPServer):
         if os.getppid() != self._pid:
             os._exit(0)
         return loader()
+
+    def _begin_keeping(self, keep: Callable[[], None]) -> None:
+        # Runs in the keeper. A worker that ends must take its socket with it, or clients would wait for nobody.
+        for listening in self._listening.values():
+            listening.close()
+        keep()
+
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        """Start the workers, then the keeper."""
+        super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # Granian's has no types
+        if self._keeping is not None:
+            self._keeping.start()
 
     def _respawn_workers(self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0) -> None:
         for idx in workers:
@@ -114,7 +138,9 @@ class Supervisor(MPServer):
         self.main_loop_interrupt.set()
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """End the workers."""
+        """End the keeper, which takes no time, and the workers."""
+        if self._keeping is not None:
+            self._keeping.stop()
         try:
             super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # Granian's has no types
         except SystemExit:

@@ -1,0 +1,47 @@
+"""Which duties the keeper has, and how each is made. Beside assemble.py the only module that names their classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from socket import socket
+
+from entrepot.config.drivers import Filesystem
+from entrepot.config.root import Configuration
+from entrepot.server.assemble import build_driver
+from entrepot.server.debug import DebugListener
+from entrepot.server.keeper import Duty
+from entrepot.server.plan import Plan
+from entrepot.storage.purging import UploadPurging
+
+Maker = Callable[[Plan], Duty]
+
+
+def wanted_duties(configuration: Configuration) -> Sequence[Maker]:
+    """How each duty is made that the configuration asks for.
+
+    A new duty is a condition here, and a function below that makes it.
+    """
+    makers: list[Maker] = []
+    if purges_uploads(configuration):
+        makers.append(build_purging)
+    return makers
+
+
+def assemble_duties(plan: Plan, debug: socket | None) -> Sequence[Duty]:
+    """All duties, and the listener for `debug`. Called in the keeper: before its fork nothing may be opened."""
+    duties = [make(plan) for make in wanted_duties(plan.configuration)]
+    if debug is not None:
+        duties.append(DebugListener(debug, plan.configuration.http.debug.prometheus.path, plan.figures))
+    return duties
+
+
+def purges_uploads(configuration: Configuration) -> bool:
+    """Uploads in memory end with the process: there is nothing to purge."""
+    storage = configuration.storage
+    return isinstance(storage.driver, Filesystem) and storage.maintenance.uploadpurging.enabled
+
+
+def build_purging(plan: Plan) -> Duty:
+    driver, _ = build_driver(plan.configuration.storage)
+    purging = plan.configuration.storage.maintenance.uploadpurging
+    return UploadPurging(driver, purging.age, purging.interval, dryrun=purging.dryrun, delay=plan.patience.purging)

@@ -1,0 +1,33 @@
+"""Whether figures are counted, where, and the meter that each process counts with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from entrepot.config.http import Debug
+from entrepot.metrics.directory import private_directory
+from entrepot.metrics.meter import PrometheusMeter
+from entrepot.server.listener import StartFailed
+from entrepot.server.plan import Plan
+from entrepot.telemetry import Meter, SilentMeter
+
+
+@contextmanager
+def figures_for(debug: Debug) -> Iterator[Path | None]:
+    """The directory for `Plan.figures`, removed at the end; None where nobody can ask for them. Raises StartFailed."""
+    if not (debug.addr and debug.prometheus.enabled):
+        yield None
+        return
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(private_directory())
+        except OSError as error:
+            raise StartFailed(f"http.debug.prometheus: no directory for the figures: {error}") from None
+        yield path
+
+
+def meter_for(plan: Plan) -> Meter:
+    """The meter of this process, made after its fork and once. Raises OSError."""
+    return PrometheusMeter(plan.figures) if plan.figures is not None else SilentMeter()
