@@ -1,31 +1,39 @@
 """The command line: `python -m bench [ROW …] [--rounds N] [--quick]`."""
 
 import argparse
+import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import rows_mirror, rows_read, rows_size, rows_write
+from bench import rows_mirror, rows_mirror_full, rows_mirror_images, rows_mirror_many, rows_read, rows_size, rows_write
 from bench.machine import describe
 from bench.row import Result, Row
 from bench.scene import FULL, QUICK, Scene
-from bench.table import format_figure, format_table, write_results
+from bench.table import format_figure, format_tables, write_results
 
-ROWS = {row.name: row for row in (*rows_read.ROWS, *rows_write.ROWS, *rows_mirror.ROWS, *rows_size.ROWS)}
+PARTS: Mapping[str, Sequence[Row]] = {
+    "Registry": (*rows_read.ROWS, *rows_write.ROWS, *rows_size.ROWS),
+    "Mirror": (*rows_mirror.ROWS, *rows_mirror_many.ROWS, *rows_mirror_images.ROWS, *rows_mirror_full.ROWS),
+}
+ROWS = {row.name: row for rows in PARTS.values() for row in rows}
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 def main() -> None:
     """Measure the rows asked for, print the table, and keep it when all were measured in full."""
     options = parse_options()
-    chosen = [ROWS[name] for name in options.rows or ROWS]
+    allow_many_connections()
     complete = not options.rows and not options.quick
     with TemporaryDirectory(prefix="bench-", dir=options.directory) as directory:
         scene = Scene(Path(directory), QUICK if options.quick else FULL)
-        results = [measure(row, scene, options.rounds) for row in chosen]
+        results = {
+            part: [measure(row, scene, options.rounds) for row in rows if row.name in (options.rows or ROWS)]
+            for part, rows in PARTS.items()
+        }
         machine = describe(Path(directory))
-    print(format_table(results))
+    print(format_tables(results))
     if complete:
         write_results(RESULTS, results, machine, options.rounds)
 
@@ -41,6 +49,12 @@ def parse_options() -> argparse.Namespace:
     for name in set(options.rows) - set(ROWS):
         parser.error(f"there is no row {name}; there are: {', '.join(ROWS)}")
     return options
+
+
+def allow_many_connections() -> None:
+    """Raise the limit of open files, which the servers inherit, as far as the system lets it be raised."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def measure(row: Row, scene: Scene, rounds: int) -> Result:

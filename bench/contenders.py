@@ -1,4 +1,4 @@
-"""The three servers, all without access logs: Entrepot, Debian's docker-registry, and nginx on the same files."""
+"""The servers, all without access logs: Entrepot, Debian's docker-registry, and nginx on the same files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,6 +11,8 @@ from tests.real.nginx import Nginx
 from tests.servers import Server
 
 ENTREPOT, REGISTRY, NGINX = "Entrepot", "docker-registry", "nginx"
+DIRECT, BASELINE = "direct", "baseline"
+"""Of mirrors: the upstream itself, and Entrepot without what the row is about."""
 STATIC = """
         root {directory};
         location = /v2/ {{
@@ -18,9 +20,9 @@ STATIC = """
             add_header Docker-Distribution-Api-Version registry/2.0 always;
             return 200 '{{}}';
         }}
+        {more}
         location ~ /manifests/ {{ default_type application/vnd.oci.image.manifest.v1+json; }}
         location ~ /blobs/ {{ default_type application/octet-stream; }}
-        {more}
 """
 
 
@@ -38,9 +40,17 @@ class Serving(Protocol):
 
 @contextmanager
 def open_registry(
-    kind: str, root: Path, *, upstream: str | None = None, tls: Mapping[str, str] | None = None
+    kind: str,
+    root: Path,
+    *,
+    upstream: str | None = None,
+    bounds: Mapping[str, Any] | None = None,
+    tls: Mapping[str, str] | None = None,
 ) -> Iterator[Serving]:
-    """Serve a data directory by Entrepot or docker-registry: as a mirror of `upstream`, or with a certificate."""
+    """Serve a data directory by Entrepot or docker-registry: as a mirror of `upstream`, or with a certificate.
+
+    `bounds` are settings of a mirror that only Entrepot knows.
+    """
     http = {"tls": dict(tls)} if tls is not None else {}
     if kind == REGISTRY:
         with DockerRegistry(root, upstream=upstream, http=http, access_log=False) as registry:
@@ -48,7 +58,7 @@ def open_registry(
         return
     settings: dict[str, Any] = {"log": {"level": "error", "accesslog": {"disabled": True}}, "http": http}
     if upstream is not None:
-        settings["proxy"] = {"remoteurl": upstream}
+        settings["proxy"] = {"remoteurl": upstream, **(bounds or {})}
     with TemporaryDirectory(prefix="entrepot-") as directory, Server(Path(directory), settings, root=root) as server:
         yield server
 

@@ -18,19 +18,29 @@ class Rate:
 
     requests: float
     megabytes: float
+    p99: float
+    """Milliseconds in which 99 of 100 answers had come."""
 
 
-def get_many(url: str, seconds: float, headers: Mapping[str, str], *, ranges: bool = False) -> Rate:
-    """GET one URL over 32 connections; raise ProgramFailed for any answer that is not a good one."""
+def get_many(
+    url: str,
+    seconds: float,
+    headers: Mapping[str, str],
+    *,
+    ranges: bool = False,
+    connections: int = CONNECTIONS,
+    threads: int = 2,
+) -> Rate:
+    """GET one URL over many connections; raise ProgramFailed for any answer that is not a good one."""
     script = HERE / ("wrk_ranges.lua" if ranges else "wrk_report.lua")
-    options = [f"-d{max(1, round(seconds))}", f"-c{CONNECTIONS}", "-t2", "--timeout=60s", f"-s{script}"]
+    options = [f"-d{max(1, round(seconds))}", f"-c{connections}", f"-t{threads}", "--timeout=60s", f"-s{script}"]
     given = [option for name, value in headers.items() for option in ("-H", f"{name}: {value}")]
     printed = run(["wrk", *options, *given, url])
     found = json.loads(printed.strip().splitlines()[-1])
     if found["failed"] or not found["requests"]:
         raise ProgramFailed(f"wrk {url}: {printed}")
     duration = found["microseconds"] / 1e6
-    return Rate(found["requests"] / duration, found["bytes"] / duration / 1e6)
+    return Rate(found["requests"] / duration, found["bytes"] / duration / 1e6, found["p99"] / 1000)
 
 
 def head_many(url: str, seconds: float, headers: Mapping[str, str]) -> float:
@@ -46,17 +56,22 @@ def head_many(url: str, seconds: float, headers: Mapping[str, str]) -> float:
 
 def get_once(url: str, *options: str) -> float:
     """GET one URL with curl and return the seconds that it took."""
-    return _curl(url, 200, *options)
+    return _curl(url, 200, "time_total", *options)
+
+
+def first_byte(url: str) -> float:
+    """GET one URL with curl and return the seconds until the first byte of the answer."""
+    return _curl(url, 200, "time_starttransfer")
 
 
 def put_file(url: str, path: Path) -> float:
     """PUT a file with curl in one request and return the seconds until the answer."""
     headers = ("-H", "Content-Type: application/octet-stream", "-H", "Expect:")
-    return _curl(url, 201, "-T", str(path), "-X", "PUT", *headers)
+    return _curl(url, 201, "time_total", "-T", str(path), "-X", "PUT", *headers)
 
 
-def _curl(url: str, status: int, *options: str) -> float:
-    report = "%{http_code} %{time_total}"
+def _curl(url: str, status: int, time: str, *options: str) -> float:
+    report = f"%{{http_code}} %{{{time}}}"
     answered, seconds = run(["curl", "-sS", "-k", "-o", "/dev/null", "-w", report, *options, url]).split()
     if int(answered) != status:
         raise ProgramFailed(f"curl {url}: {answered}")

@@ -5,9 +5,10 @@ from functools import cached_property
 from pathlib import Path
 
 from bench.content import REPOSITORY, Stored, Volume
-from entrepot.testing.images import SampleManifest, image
+from entrepot.testing.images import OCI_LAYER, SampleManifest, image, random_blob
 
 MIB = 1 << 20
+PAGE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,14 @@ class Scale:
     small_pushes: int = 200
     entries: int = 20_000
     blobs: int = 100_000
+    firsts: int = 15
+    images: int = 1000
+    crowd: int = 1000
+    shared: int = 16 * MIB
 
 
 FULL = Scale()
-QUICK = Scale(1, 64 * MIB, 16 * MIB, 64 * MIB, 20, 80, 2_000, 5_000)
+QUICK = Scale(1, 64 * MIB, 16 * MIB, 64 * MIB, 20, 80, 2_000, 5_000, 5, 50, 100, 2 * MIB)
 """To see that everything works; its figures say nothing."""
 
 
@@ -40,6 +45,15 @@ class Served:
     mib: Stored
     large: Stored
     stream: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """Images that a mirror has pulled; `size` is that of all content."""
+
+    volume: Volume
+    size: int
+    layers: tuple[str, ...]
 
 
 class Scene:
@@ -81,3 +95,15 @@ class Scene:
             volume.add_content(str(number).encode())
         volume.add_manifest(REPOSITORY, image(1), "latest")
         return volume
+
+    @cached_property
+    def cached(self) -> Cached:
+        """As many blobs, all but one of them in images of a hundred, and that one what the rows that read have."""
+        volume, size, layers = Volume(self.directory / "cached"), 0, []
+        for number in range(self.scale.blobs // 100):
+            manifest = image([random_blob(PAGE, OCI_LAYER) for _ in range(99)])
+            volume.add_manifest(f"library/image-{number:04}", manifest, "latest")
+            size += len(manifest.content) + sum(len(blob.content) for blob in manifest.blobs)
+            layers.append(manifest.blobs[-1].digest)
+        volume.add_blob(REPOSITORY, self.served.volume.data(self.served.kib.digest).read_bytes())
+        return Cached(volume, size, tuple(layers))

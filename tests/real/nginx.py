@@ -16,7 +16,7 @@ worker_processes {workers};
 {user}
 pid {scratch}/pid;
 error_log stderr warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 8192; }}
 http {{
     access_log off;
     sendfile on;
@@ -28,6 +28,7 @@ http {{
     fastcgi_temp_path {scratch}/fastcgi;
     uwsgi_temp_path {scratch}/uwsgi;
     scgi_temp_path {scratch}/scgi;
+    {http}
     server {{
         listen 127.0.0.1:{port};
         {server}
@@ -37,11 +38,12 @@ http {{
 
 
 class Nginx:
-    """An nginx on a free port whose `server` block holds the directives given. Close it to end it."""
+    """An nginx on a free port whose `server` and `http` blocks hold the directives given. Close it to end it."""
 
-    def __init__(self, server: str, *, workers: int = 2) -> None:
+    def __init__(self, server: str, *, http: str = "", workers: int = 2) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="nginx-"))
         self._server = server
+        self._http = http
         self._workers = workers
         self._port = choose_port()
         self._process: Process | None = None
@@ -72,6 +74,7 @@ class Nginx:
                 scratch=self._scratch,
                 port=self._port,
                 server=self._server,
+                http=self._http,
             )
         )
         command = ["nginx", "-e", "stderr", "-p", str(self._scratch), "-c", str(config)]
