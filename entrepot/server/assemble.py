@@ -26,12 +26,14 @@ from entrepot.drivers.guarded import Guarded
 from entrepot.drivers.memory import MemoryDriver
 from entrepot.registry import Hits, Outcome
 from entrepot.server.logs import configure_logs
+from entrepot.server.metering import meter_for
 from entrepot.server.mirroring import build_mirror, local_names
 from entrepot.server.plan import Plan
 from entrepot.server.served import Served
 from entrepot.storage.hits import LocalHits
 from entrepot.storage.local import LocalRegistry
 from entrepot.storage.validation import Rules
+from entrepot.telemetry import Meter
 
 _MOST_DESCRIPTORS = 1_000_000
 _STDOUT = 1  # also where Python has no object for it
@@ -42,7 +44,7 @@ def assemble(plan: Plan) -> RsgiApplication:
     configuration = plan.configuration
     configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
     driver, close = build_driver(configuration.storage)
-    served = build_served(configuration, driver)
+    served = build_served(configuration, driver, meter_for(plan))
     routes = build_routes(
         served.registry, build_urls(configuration.http), StateSigner(plan.secret), build_limits(configuration)
     )
@@ -68,7 +70,7 @@ def build_driver(storage: Storage) -> tuple[Driver, Callable[[], None]]:
     return Guarded(MemoryDriver()), lambda: None
 
 
-def build_served(configuration: Configuration, driver: Driver) -> Served:
+def build_served(configuration: Configuration, driver: Driver, meter: Meter) -> Served:
     """The local registry, or a mirror that keeps its content in one."""
     local = driver if isinstance(driver, LocalPaths) else None
     rules, remembered = build_rules(configuration), remembered_descriptors(configuration.storage)
@@ -78,7 +80,7 @@ def build_served(configuration: Configuration, driver: Driver) -> Served:
         return Served(registry, build_hits(driver, local, registry))
     # What is mirrored may leave: nothing that lives here may depend on it.
     registry = LocalRegistry(driver, local, rules, remembered, mountable=local_names(proxy), outcome=Outcome.HIT)
-    return build_mirror(proxy, registry, local, build_hits(driver, local, registry))
+    return build_mirror(proxy, registry, local, build_hits(driver, local, registry), meter)
 
 
 def build_hits(driver: Driver, local: LocalPaths | None, registry: LocalRegistry) -> Hits | None:

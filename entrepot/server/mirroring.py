@@ -16,16 +16,18 @@ from entrepot.registry import Hits, Outcome
 from entrepot.server.served import Served
 from entrepot.storage.cache import LocalCache
 from entrepot.storage.local import LocalRegistry
-from entrepot.telemetry import Meter, SilentMeter
+from entrepot.telemetry import Meter
 from entrepot.testing.ledgers import MemoryLedger
 from entrepot.upstream.base import CredentialSource, Upstream
 from entrepot.upstream.client import OciUpstream
 from entrepot.upstream.credentials import StaticCredentials
+from entrepot.upstream.docker_config import DockerConfigCredentials
+from entrepot.upstream.failover import Failover
+from entrepot.upstream.helper_credentials import HelperCredentials
 
 
-def build_mirror(proxy: Proxy, registry: LocalRegistry, local: LocalPaths, hits: Hits | None) -> Served:
+def build_mirror(proxy: Proxy, registry: LocalRegistry, local: LocalPaths, hits: Hits | None, meter: Meter) -> Served:
     """A mirror that keeps its content in `registry`, beside the repositories that live there."""
-    meter = SilentMeter()
     namespaces = build_namespaces(proxy, meter)
     ledger = MemoryLedger()
     mirror = CachingRegistry(LocalCache(registry, local), namespaces, registry, ledger, meter)
@@ -58,10 +60,28 @@ def _source(source: ConfiguredSource, meter: Meter) -> Source:
 
 
 def build_upstream(source: ConfiguredSource, meter: Meter) -> Upstream:
-    return OciUpstream(source.remoteurl[0], _credentials(source))
+    """One for each URL, the next asked where those before it can not answer. Raises ValueError, fit for the operator."""
+    upstreams = [
+        OciUpstream(
+            url,
+            _credentials(source, url),
+            realm_hosts=source.realms,
+            meter=meter,
+            label=source.domain,
+            ca=source.ca,
+            clientcert=source.clientcert,
+            proxyurl=source.proxyurl.get_secret_value(),
+        )
+        for url in source.remoteurl
+    ]
+    return Failover(upstreams) if len(upstreams) > 1 else upstreams[0]
 
 
-def _credentials(source: ConfiguredSource) -> CredentialSource | None:
+def _credentials(source: ConfiguredSource, url: str) -> CredentialSource | None:
+    if source.exec is not None:
+        return HelperCredentials(url, source.exec.command, source.exec.lifetime)
+    if source.dockerconfig:
+        return DockerConfigCredentials(url, source.dockerconfig)
     if source.username:
-        return StaticCredentials(source.remoteurl[0], source.username, source.password.get_secret_value())
+        return StaticCredentials(url, source.username, source.password.get_secret_value())
     return None
