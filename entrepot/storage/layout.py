@@ -2,6 +2,7 @@ r"""Every path of a registry on a driver, in one place: the tree of CNCF Distrib
 
     /docker/registry/v2
       blobs/<algorithm>/<hh>/<hex>/data                     content; hh = the first two digits
+      blobs/<algorithm>/<hh>/<hex>/fill, fill.progress, evicted   on its way in, or out: ours, Distribution ignores them
       repositories/<name>
         _layers/<algorithm>/<hex>/link                      this repository may read that blob
         _manifests
@@ -35,6 +36,11 @@ def blob_data(digest: Digest) -> str:
 def blob_spool(digest: Digest) -> str:
     """Where a fill of it grows: beside its place, under a name that Distribution ignores."""
     return blob_data(digest).removesuffix("data") + "fill"
+
+
+def blob_evicted(digest: Digest) -> str:
+    """Where it lies while it is decided whether anybody still needs it; a name that Distribution ignores as well."""
+    return blob_data(digest).removesuffix("data") + "evicted"
 
 
 def repository(name: RepositoryName) -> str:
