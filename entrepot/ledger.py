@@ -5,11 +5,50 @@ Losing it loses no content: it is made again from the layout. Must not know how 
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 from entrepot.content import Manifest
+from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName, Tag
+
+
+class Kind(StrEnum):
+    """What a link makes readable."""
+
+    MANIFEST = "manifest"
+    BLOB = "blob"
+
+
+class Link(NamedTuple):
+    """A repository's link to content of `size` bytes, last used at that time, in seconds since the epoch."""
+
+    name: RepositoryName
+    digest: Digest
+    kind: Kind
+    size: int
+    used_at: float
+
+
+class TagLink(NamedTuple):
+    """A repository's tag, what it names, and when the upstream last said so."""
+
+    name: RepositoryName
+    tag: Tag
+    digest: Digest
+    confirmed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Part of what a repository holds; `needs` says of a manifest what it refers to."""
+
+    links: Sequence[Link] = ()
+    needs: Mapping[Digest, Sequence[Descriptor]] = field(default_factory=dict)
+    tags: Sequence[TagLink] = ()
 
 
 class Ledger(Protocol):

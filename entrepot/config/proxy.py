@@ -10,7 +10,7 @@ from entrepot.config.freshness import Freshness
 from entrepot.config.globs import Glob
 from entrepot.config.hosts import as_domain
 from entrepot.config.section import Given, value_at
-from entrepot.config.sizes import Share, ShareOfDisk
+from entrepot.config.sizes import Share, ShareOfDisk, Size
 from entrepot.config.types import AnyPeriod, AnySeconds, Period, longer_than_zero_or
 from entrepot.config.upstreams import Deadline, FurtherUpstream, Source, Upstream, root_domain
 
@@ -18,13 +18,14 @@ from entrepot.config.upstreams import Deadline, FurtherUpstream, Source, Upstrea
 class Proxy(Upstream):
     """The root's upstream, those under namespaces, and what holds for all of them. Times are in seconds.
 
-    `minfree` is how much of the file system stays free. `local` matches whole names of repositories that live here.
+    `maxsize` bounds all that is kept, in bytes, 0 for no bound; `minfree` is how much of the file system stays free. `local` matches whole names of repositories that live here.
     """
 
     ttl: AnyPeriod = 7 * 24 * 3600.0
     freshness: Freshness = Freshness()
     stale: Period = 30 * 24 * 3600.0
     deadline: Deadline = 2.0
+    maxsize: Size = 0
     minfree: ShareOfDisk = Share()
     local: tuple[Glob, ...] = ()
     upstreams: tuple[FurtherUpstream, ...] = ()
@@ -50,6 +51,7 @@ class Proxy(Upstream):
             freshness=upstream.freshness or self.freshness,
             stale=self.stale if upstream.stale is None else upstream.stale,
             deadline=upstream.deadline or self.deadline,
+            maxsize=0 if upstream is self else upstream.maxsize,
         )
 
     @classmethod

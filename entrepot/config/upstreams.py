@@ -52,8 +52,8 @@ class Exec(Section):
 class Upstream(Section):
     """How a registry is reached, and what is taken of it.
 
-    `remoteurl` has every URL that it is asked at, in this order, each without a slash at its end. `maxsize` is in
-    bytes, 0 for no bound. `allow` and `deny` match whole names as the upstream has them; no `allow` allows all.
+    `remoteurl` has every URL that it is asked at, in this order, each without a slash at its end. `allow` and `deny`
+    match whole names as the upstream has them; no `allow` allows all.
     """
 
     remoteurl: RemoteUrls = ()
@@ -65,7 +65,6 @@ class Upstream(Section):
     ca: FilePath = ""
     clientcert: FilePath = ""
     proxyurl: HttpProxy = NO_SECRET
-    maxsize: Size = 0
     allow: tuple[Glob, ...] = ()
     deny: tuple[Glob, ...] = ()
 
@@ -82,11 +81,15 @@ class Upstream(Section):
 
 
 class FurtherUpstream(Upstream):
-    """An upstream beside the root's, under a namespace; None is what the section `proxy` says."""
+    """An upstream beside the root's, under a namespace; None is what the section `proxy` says.
+
+    `maxsize` bounds what is kept of it, in bytes; 0 is no bound but that of all together.
+    """
 
     namespace: Namespace
     remoteurl: Annotated[RemoteUrls, AfterValidator(_given)]
     ttl: AnyPeriod | None = None
+    maxsize: Size = 0
     freshness: Freshness | None = None
     stale: Period | None = None
     deadline: Deadline | None = None
@@ -101,6 +104,7 @@ class Source(Upstream):
 
     namespace: str
     ttl: float
+    maxsize: int
     freshness: Freshness
     stale: float
     deadline: float

@@ -2,6 +2,7 @@ r"""Every path of a registry on a driver, in one place: the tree of CNCF Distrib
 
     /docker/registry/v2
       blobs/<algorithm>/<hh>/<hex>/data                     content; hh = the first two digits
+      blobs/<algorithm>/<hh>/<hex>/fill, fill.progress, evicted   on its way in, or out: ours, Distribution ignores them
       repositories/<name>
         _layers/<algorithm>/<hex>/link                      this repository may read that blob
         _manifests
@@ -40,6 +41,11 @@ def blob_spool(digest: Digest) -> str:
 def turn(digest: Digest) -> str:
     """Where whoever fetches a manifest holds a lock: ours, outside of what Distribution knows."""
     return f"/entrepot/turns/{digest.algorithm}-{digest.encoded}"
+
+
+def blob_evicted(digest: Digest) -> str:
+    """Where it lies while it is decided whether anybody still needs it; a name that Distribution ignores as well."""
+    return blob_data(digest).removesuffix("data") + "evicted"
 
 
 def repository(name: RepositoryName) -> str:
