@@ -18,7 +18,8 @@ from entrepot.config.upstreams import Deadline, FurtherUpstream, Source, Upstrea
 class Proxy(Upstream):
     """The root's upstream, those under namespaces, and what holds for all of them. Times are in seconds.
 
-    `maxsize` bounds all that is kept, in bytes, 0 for no bound; `minfree` is how much of the file system stays free. `local` matches whole names of repositories that live here.
+    `maxsize` bounds all that is kept, in bytes, 0 for no bound; `minfree` is how much of the file system stays free.
+    `local` matches whole names of repositories that live here.
     """
 
     ttl: AnyPeriod = 7 * 24 * 3600.0

@@ -9,7 +9,9 @@ from entrepot.config.drivers import Filesystem
 from entrepot.config.root import Configuration
 from entrepot.server.assemble import build_driver
 from entrepot.server.debug import DebugListener
+from entrepot.server.housekeeping import build_housekeeping
 from entrepot.server.keeper import Duty
+from entrepot.server.metering import meter_for
 from entrepot.server.plan import Plan
 from entrepot.storage.purging import UploadPurging
 
@@ -24,6 +26,8 @@ def wanted_duties(configuration: Configuration) -> Sequence[Maker]:
     makers: list[Maker] = []
     if purges_uploads(configuration):
         makers.append(build_purging)
+    if configuration.proxy.enabled:
+        makers.append(build_keeping_house)
     return makers
 
 
@@ -39,6 +43,13 @@ def purges_uploads(configuration: Configuration) -> bool:
     """Uploads in memory end with the process: there is nothing to purge."""
     storage = configuration.storage
     return isinstance(storage.driver, Filesystem) and storage.maintenance.uploadpurging.enabled
+
+
+def build_keeping_house(plan: Plan) -> Duty:
+    storage = plan.configuration.storage.driver
+    if not isinstance(storage, Filesystem):
+        raise TypeError("a mirror keeps its content in files")
+    return build_housekeeping(plan.configuration.proxy, storage, meter_for(plan))
 
 
 def build_purging(plan: Plan) -> Duty:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
+from entrepot.config.drivers import Filesystem
 from entrepot.config.proxy import Proxy
 from entrepot.config.upstreams import Source as ConfiguredSource
 from entrepot.driver import LocalPaths
+from entrepot.index.ledger import SqliteLedger
 from entrepot.mirror.caching import CachingRegistry
 from entrepot.mirror.freshness import Freshness, Rule
 from entrepot.mirror.hits import MirrorHits
@@ -17,7 +20,6 @@ from entrepot.server.served import Served
 from entrepot.storage.cache import LocalCache
 from entrepot.storage.local import LocalRegistry
 from entrepot.telemetry import Meter
-from entrepot.testing.ledgers import MemoryLedger
 from entrepot.upstream.base import CredentialSource, Upstream
 from entrepot.upstream.client import OciUpstream
 from entrepot.upstream.credentials import StaticCredentials
@@ -25,19 +27,37 @@ from entrepot.upstream.docker_config import DockerConfigCredentials
 from entrepot.upstream.failover import Failover
 from entrepot.upstream.helper_credentials import HelperCredentials
 
+_INDEX = "/entrepot/index.db"
+
 
 def build_mirror(proxy: Proxy, registry: LocalRegistry, local: LocalPaths, hits: Hits | None, meter: Meter) -> Served:
     """A mirror that keeps its content in `registry`, beside the repositories that live there."""
+    ledger = SqliteLedger(local.local_path(_INDEX), namespace_names(proxy))
     namespaces = build_namespaces(proxy, meter)
-    ledger = MemoryLedger()
     mirror = CachingRegistry(LocalCache(registry, local), namespaces, registry, ledger, meter)
     known = None if hits is None else MirrorHits(hits, namespaces, mirror.tags, ledger, meter)
-    return Served(mirror, known, Outcome.HIT, namespaces)
+    return Served(mirror, known, Outcome.HIT, namespaces, [ledger.run])
 
 
 def build_namespaces(proxy: Proxy, meter: Meter) -> Namespaces:
     """All sources of a mirror. Nothing is connected before it is used."""
     return Namespaces([_source(source, meter) for source in proxy.sources], local_names(proxy))
+
+
+def index_path(storage: Filesystem) -> str:
+    """Where the index lies: beside what Distribution knows of, on the same disk."""
+    return os.path.abspath(storage.rootdirectory) + _INDEX
+
+
+def namespace_names(proxy: Proxy) -> Callable[[RepositoryName], str]:
+    """Which upstream's directory a repository is in; the empty text is the root's."""
+    directories = frozenset(source.component for source in proxy.sources)
+
+    def namespace_of(name: RepositoryName) -> str:
+        first, _, rest = name.partition("/")
+        return first if rest and first in directories else ""
+
+    return namespace_of
 
 
 def local_names(proxy: Proxy) -> Callable[[RepositoryName], bool]:
@@ -60,7 +80,7 @@ def _source(source: ConfiguredSource, meter: Meter) -> Source:
 
 
 def build_upstream(source: ConfiguredSource, meter: Meter) -> Upstream:
-    """One for each URL, the next asked where those before it can not answer. Raises ValueError, fit for the operator."""
+    """One for each URL, asked where those before it can not answer. Raises ValueError, fit for the operator."""
     upstreams = [
         OciUpstream(
             url,

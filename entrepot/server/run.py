@@ -17,6 +17,7 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from entrepot.api.rsgi import RsgiApplication
 from entrepot.config.drivers import Filesystem
 from entrepot.config.http import Http
+from entrepot.config.readable import unreadable_files
 from entrepot.config.root import Configuration
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.server.assemble import assemble
@@ -27,11 +28,12 @@ from entrepot.server.keeper import keep
 from entrepot.server.listener import Address, StartFailed, address_of, prepare
 from entrepot.server.logs import configure_logs, open_standard_streams
 from entrepot.server.metering import figures_for
+from entrepot.server.mirroring import build_upstream
 from entrepot.server.patience import Patience
 from entrepot.server.plan import Plan
 from entrepot.server.supervisor import Supervisor
 from entrepot.server.worker import run_worker
-from entrepot.telemetry import get_logger
+from entrepot.telemetry import SilentMeter, get_logger
 
 log = get_logger(__name__)
 
@@ -62,6 +64,7 @@ def serve(
     open_standard_streams()
     configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
     check_storage(configuration)
+    check_upstreams(configuration)
     if configuration.http.tls.certificate:
         check_certificate(configuration.http.tls)
     debug = open_debug(configuration.http)
@@ -132,6 +135,17 @@ def check_storage(configuration: Configuration) -> None:
         raise StartFailed(f"storage.filesystem.rootdirectory: {error}") from None
     finally:
         driver.close()
+
+
+def check_upstreams(configuration: Configuration) -> None:
+    """Raises StartFailed where a file that `proxy` names is no good. Whether upstreams answer does not matter."""
+    for path, text in unreadable_files(configuration.proxy):
+        raise StartFailed(f"{path}: {text}")
+    for source in configuration.proxy.sources:
+        try:
+            build_upstream(source, SilentMeter())
+        except ValueError as error:
+            raise StartFailed(f"proxy, {source.domain}: {error}") from None
 
 
 def _server_options(http: Http, patience: Patience, workers: int) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def test_the_root_comes_first_and_has_no_namespace() -> None:
     assert root.remoteurl == ("https://registry-1.docker.io",)
     assert (root.username, root.password.get_secret_value()) == ("user", "hunter2")
     assert root.proxyurl.get_secret_value() == "http://user:hunter2@proxy:3128"
-    assert (root.ttl, root.maxsize, root.stale, root.deadline) == (30 * DAY, 200 * 2**30, 7 * DAY, 0.5)
+    assert (root.ttl, section.maxsize, root.stale, root.deadline) == (30 * DAY, 200 * 2**30, 7 * DAY, 0.5)
     assert section.minfree == Share(percent=5)
     assert [bool(one.search("team/a")) for one in section.local] == [True]
 
@@ -160,7 +160,7 @@ CHECKS = [
     *(
         (f"{key}: {value}, upstreams: [{GHCR}]", [f"{key}: {NEEDS_ROOT}"])
         for key, value in [
-            *(("exec", "{command: c}"), ("realms", "[a]"), ("proxyurl", "'http://a'"), ("maxsize", "1GB")),
+            *(("exec", "{command: c}"), ("realms", "[a]"), ("proxyurl", "'http://a'")),
             *(("dockerconfig", "c"), ("ca", "c"), ("clientcert", "c"), ("allow", "[a]"), ("deny", "[a]")),
         ]
     ),
@@ -287,7 +287,7 @@ def test_upstreams_are_set_from_the_environment() -> None:
     ).proxy
     hub, ghcr, quay = section.sources
 
-    assert (hub.remoteurl, hub.maxsize) == (("https://registry-1.docker.io",), 10 * 2**30)
+    assert (hub.remoteurl, section.maxsize) == (("https://registry-1.docker.io",), 10 * 2**30)
     assert [one.period for one in hub.freshness.rules] == [DAY]
     assert len(section.local) == 1
     assert (ghcr.namespace, ghcr.freshness.default) == ("ghcr.io", 300)
