@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from bisect import bisect_left
@@ -42,7 +43,8 @@ class _Keys(dict[K, Any]):
 class PrometheusMeter:
     """Counts in a slot of `directory`, which it holds for as long as the process lives. Raises OSError.
 
-    Make it in the process that counts, not before a fork. Upstreams beyond the 64th are counted as `other`.
+    Make it in the process that counts, not before a fork. Upstreams beyond the 64th are counted as `other`. Closing it
+    frees the slot, as the end of the process does.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -91,6 +93,12 @@ class PrometheusMeter:
 
     def suspended(self, upstream: str, *, is_open: bool) -> None:
         self._set(self._breakers, families.SUSPENDED, self._upstreams[upstream], is_open)
+
+    def close(self) -> None:
+        """Let a successor count on. Nothing may be counted afterwards."""
+        for file in (self._counters, self._histograms, self._latest, self._last_told, self._breakers):
+            file.close()
+        os.close(self._descriptor)
 
     def _count(self, family: Family, amount: float, *values: str) -> None:
         with self._lock:

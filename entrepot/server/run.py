@@ -103,8 +103,6 @@ def _announce(http: Http, address: Address, debug: socket | None) -> None:
     if debug is not None:
         line = f"debug server listening on {address_of(debug)}"
         log.info(line)
-    elif http.debug.prometheus.enabled:
-        log.warning("http.debug.prometheus has no effect without http.debug.addr")
 
 
 def _begin(plan: Plan, debug: socket | None) -> RsgiApplication:

@@ -143,6 +143,7 @@ def kept(root: Path) -> list[str]:
 
 
 def leftovers(root: Path) -> list[str]:
-    """Files that are no blob and no link: spools and their records, temporary files."""
+    """Files that are no blob and no link: spools and their records, temporary files. The index is neither."""
     names = ("data", "link")
-    return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and path.name not in names]
+    found = [path for path in root.rglob("*") if path.is_file() and path.name not in names]
+    return [str(path.relative_to(root)) for path in found if not path.name.startswith("index.db")]

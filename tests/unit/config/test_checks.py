@@ -96,6 +96,10 @@ CHECKS = [
         ["storage.maintenance.readonly.enabled: needs true or false, without quotes"],
     ),
     (
+        "version: 0.1\nstorage: {inmemory: , maintenance: {uploadpurging: {age: 1h, interval: 1h, dryrun: false}}}",
+        ["storage.maintenance: uploadpurging has no effect on inmemory; give enabled: false"],
+    ),
+    (
         "version: 0.1\nstorage: {filesystem: , maintenance: {uploadpurging: {age: 168, interval: soon}}}",
         [
             "storage.maintenance.uploadpurging.age: '168' is not a duration such as 10s, 1h30m or 250ms",
