@@ -84,7 +84,7 @@ def crowding(scene: Scene, figure: Callable[[int, float], float]) -> Iterator[Me
                 ):
                     try:
                         peak = peak_while(partial(pull_at_once, mirror, path, scene.scale.crowd), mirror.pid)
-                    except OSError:
+                    except (ConnectionError, TimeoutError):
                         # One client that fails is enough.
                         return FAILED
                 return figure(len(upstream.take_sent()), peak)
