@@ -81,8 +81,10 @@ class Origin:
         assert task is not None
         self._connections.add(task)
         self.connections += 1
-        # Without a buffer of its own the server knows, after each drain, that the bytes have left.
-        writer.transport.set_write_buffer_limits(0)
+        # Without a buffer of its own the server knows, after each drain, that the bytes have left. asyncio's TLS needs
+        # one: with a limit of 0 it may forget to wake who drains.
+        if self._tls is None:
+            writer.transport.set_write_buffer_limits(0)
         try:
             with suppress(ConnectionError, ssl.SSLError):
                 await self._serve(reader, writer)

@@ -51,7 +51,7 @@ class OciUpstream:
         """
         address = Address.parse(remoteurl)
         limits = limits or Limits()
-        watch = Watch(address, label or address.host, meter or SilentMeter(), limits.tolerance)
+        watch = Watch(address, label or address.host, meter or SilentMeter(), limits)
         route = Route.read(ca, clientcert, proxyurl)
         self._listing = limits.listing
         self._questions = Questions(

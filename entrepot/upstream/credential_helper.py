@@ -14,6 +14,7 @@ from entrepot.upstream.base import Credentials
 PATIENCE = 15.0
 """Seconds until a helper that gives no answer is killed."""
 
+_AFTER_KILLING = 1.0
 _OUTPUT_LIMIT = 64 * 1024
 _TOKEN_USER = "<token>"  # noqa: S105  by this name a helper says that the secret is an identity token
 _NOT_FOUND = b"credentials not found"
@@ -59,10 +60,19 @@ async def _run(command: str, server: str, patience: float) -> tuple[int, bytes]:
     except TimeoutError:
         raise _Unusable(f"no answer in {patience:g} s") from None
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await asyncio.shield(process.wait())
+        await _end(process, process.stdout)
+
+
+async def _end(process: asyncio.subprocess.Process, output: asyncio.StreamReader) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        # The process counts as ended only when its output has been read to the end, which who left its group may hold.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_AFTER_KILLING):
+                while await output.read(_OUTPUT_LIMIT):
+                    pass
+                await process.wait()
 
 
 async def _read(output: asyncio.StreamReader) -> bytes:

@@ -12,7 +12,8 @@ class Limits:
     """Seconds and counts; `metadata` bounds a whole call other than `blob`, `listing` one that reads many pages.
 
     `queue` is how many may wait for one of the connections, each for at most `turn`; `slowest` are the bytes a second
-    below which a blob counts as stalled; `pauses` are those before each further try of what may be tried again.
+    below which a blob counts as stalled; `pauses` are those before each further try of what may be tried again;
+    `cooldown` is the longest time that an upstream is not asked after it said "too many requests".
     """
 
     connect: float = 5.0
@@ -25,4 +26,5 @@ class Limits:
     turn: float = 20.0
     slowest: int = 1024
     pauses: tuple[float, ...] = (0.2, 0.8)
+    cooldown: float = 60.0
     tolerance: Tolerance = field(default_factory=Tolerance)

@@ -32,10 +32,14 @@ class Quota:
     """The state of one upstream's rate limit. While it cools down nobody asks it, so that one 429 is not made many."""
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, chance: Callable[[], float] = random.random
+        self,
+        longest: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        """`chance` gives numbers from 0 to 1, by which a cool-down is prolonged, up to a fifth."""
+        """`longest` bounds a cool-down in seconds; `chance` gives numbers from 0 to 1, to prolong it up to a fifth."""
         self.rate = RateLimit()
+        self._longest = longest
         self._clock = clock
         self._chance = chance
         self._ends_at: float | None = None
@@ -57,7 +61,7 @@ class Quota:
         self.rate = read_rate(head) or self.rate
         was_exhausted, now = self.is_exhausted, self._clock()
         if head.status == 429:
-            wait = parse_wait(head.header("Retry-After"))
+            wait = min(parse_wait(head.header("Retry-After")), self._longest)
             self._ends_at = max(self._ends_at or 0.0, now + wait * (1 + self._chance() / 5))
         elif self._ends_at is not None and now >= self._ends_at:  # not an answer that was under way before
             self._ends_at = None

@@ -6,7 +6,10 @@ Docker Hub, GHCR and registry.k8s.io answer 404 to the API (distribution-spec "U
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from pyreqwest.http import Url
 
 from entrepot.oci.descriptor import OCI_INDEX, Descriptor
 from entrepot.oci.digest import Digest
@@ -16,7 +19,10 @@ from entrepot.oci.names import RepositoryName, Tag
 from entrepot.upstream.listings import walk
 from entrepot.upstream.manifests import fetch_manifest, resolve
 from entrepot.upstream.questions import Questions
+from entrepot.upstream.reply import Reply
 
+# 404 by the specification; the others are older registries' ways to say that they do not know the path.
+_NO_API = frozenset({400, 404, 405, 406, 410, 501})
 _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -33,11 +39,21 @@ async def list_referrers(
 
     first = questions.url(name, f"referrers/{digest}", query)
     try:
-        await walk(lambda url: questions.page(name, url, Unsupported()), first, take)
+        await walk(lambda url: _page(questions, name, url), first, take)
     except Unsupported:
         found.extend(await _by_tag(questions, name, digest))
     # The filter is the upstream's to apply or to ignore.
     return [one for one in found if artifact_type is None or one.artifact_type == artifact_type]
+
+
+@asynccontextmanager
+async def _page(questions: Questions, name: RepositoryName, url: Url) -> AsyncIterator[Reply]:
+    async with questions.ask("GET", name, url) as reply:
+        if reply.head.status in _NO_API:
+            raise Unsupported
+        if reply.head.status != 200:
+            raise questions.refusal(reply.head, Unsupported())
+        yield reply
 
 
 async def _by_tag(questions: Questions, name: RepositoryName, digest: Digest) -> Sequence[Descriptor]:

@@ -12,7 +12,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from entrepot.oci.errors import UpstreamFailed
 from entrepot.telemetry import Meter, get_logger
 from entrepot.upstream.addresses import Address
-from entrepot.upstream.breaker import Breaker, Tolerance
+from entrepot.upstream.breaker import Breaker
+from entrepot.upstream.limits import Limits
 from entrepot.upstream.message import Head, Request
 from entrepot.upstream.quota import Quota
 from entrepot.upstream.reply import Reply
@@ -29,16 +30,16 @@ class Watch:
         address: Address,
         label: str,
         meter: Meter,
-        tolerance: Tolerance,
+        limits: Limits,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._address = address
         self._label = label
         self._meter = meter
-        self._slow = tolerance.slow
+        self._slow = limits.tolerance.slow
         self._clock = clock
-        self._breaker = Breaker(tolerance, clock)
-        self._quota = Quota(clock)
+        self._breaker = Breaker(limits.tolerance, clock)
+        self._quota = Quota(limits.cooldown, clock)
 
     @property
     def is_suspended(self) -> bool:

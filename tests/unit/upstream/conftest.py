@@ -9,12 +9,13 @@ import pytest
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.testing.upstreams import TestUpstream
+from entrepot.upstream.base import Upstream
 from entrepot.upstream.client import Limits, OciUpstream
 from entrepot.upstream.credentials import StaticCredentials
 
 Connect = Callable[..., OciUpstream]
 
-Question = Callable[[OciUpstream], Awaitable[object]]
+Question = Callable[[Upstream], Awaitable[object]]
 
 NAME = RepositoryName.parse("library/busybox")
 TAG = Tag.parse("1")
@@ -27,10 +28,17 @@ IMPATIENT = Limits(idle=0.5, metadata=0.5, listing=0.5)
 PROMPT = Limits(pauses=(0.0, 0.0))
 
 
-async def read_blob(client: OciUpstream, digest: Digest, start: int = 0) -> bytes:
+async def read_blob(client: Upstream, digest: Digest, start: int = 0) -> bytes:
     """The whole of a download."""
     async with client.blob(NAME, digest, start) as download:
         return b"".join([bytes(chunk) async for chunk in download.chunks])
+
+
+async def read_into(received: bytearray, client: Upstream, digest: Digest) -> None:
+    """What comes of a download, kept also where it breaks off."""
+    async with client.blob(NAME, digest, len(received)) as download:
+        async for chunk in download.chunks:
+            received += chunk
 
 
 QUESTIONS: dict[str, Question] = {

@@ -24,7 +24,7 @@ from entrepot.testing.faults import (
 from entrepot.testing.upstreams import CDN_PATH, TestUpstream
 from entrepot.upstream.base import BrokeOff
 from entrepot.upstream.client import Limits
-from tests.unit.upstream.conftest import IMPATIENT, NAME, Connect, read_blob
+from tests.unit.upstream.conftest import IMPATIENT, NAME, Connect, read_blob, read_into
 
 SIZE = 200_000
 
@@ -46,17 +46,12 @@ async def test_going_on_where_it_broke_off(upstream: TestUpstream, connect: Conn
     digest = upstream.add_blob(NAME, content)
     upstream.misbehave(cut(70_000), times=1)
     client, received = connect(), bytearray()
-
-    async def read() -> None:
-        async with client.blob(NAME, digest) as download:
-            async for chunk in download.chunks:
-                received.extend(chunk)
-
     with pytest.raises(BrokeOff):
-        await read()
+        await read_into(received, client, digest)
 
     assert bytes(received) == content[: len(received)]
-    assert bytes(received) + await read_blob(client, digest, len(received)) == content
+    await read_into(received, client, digest)
+    assert bytes(received) == content
 
 
 async def test_a_signature_that_expired_meanwhile(upstream: TestUpstream, connect: Connect) -> None:
