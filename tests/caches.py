@@ -17,6 +17,7 @@ from entrepot.oci.manifest import parse
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.storage import layout
 from entrepot.storage.cache import LocalCache
+from entrepot.storage.evicted import Identity
 from entrepot.storage.eviction import Eviction
 from entrepot.storage.leftovers import Leftovers
 from entrepot.storage.local import LocalRegistry
@@ -85,9 +86,9 @@ class KeptCache:
             await self.during_pause.pop(0)()
 
     @property
-    def removal(self) -> Removal[object]:
+    def removal(self) -> Removal[Identity]:
         """As the keeper has it."""
-        return Removal(self.inventory, self.eviction, self.survey, is_local)  # type: ignore[arg-type] # any mark will do
+        return Removal(self.inventory, self.eviction, self.survey, is_local)
 
     @property
     def expiry(self) -> Expiry:

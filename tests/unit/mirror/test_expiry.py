@@ -287,6 +287,21 @@ async def test_what_cannot_be_removed_stops_the_pass_and_not_the_next(kept: Kept
     assert await kept.inventory.leaving("", 10) == []
 
 
+async def test_a_link_that_cannot_be_removed_does_not_keep_others(kept: KeptCache, tmp_path: Path) -> None:
+    """The next one goes in its place."""
+    first, second, third = [await kept.fill(APP, bytes([number]) * 1000) for number in range(3)]
+    kept.link(APP, first).unlink()
+    kept.link(APP, first).parent.rmdir()
+    kept.link(APP, first).parent.symlink_to(tmp_path)
+    kept.now += 100
+    for digest in (second, third):
+        await kept.use(APP, digest)
+        kept.now += 100
+    kept.maxsize = 2500
+    assert (await kept.expiry.run_once()).size == 1000
+    assert [kept.data(digest).exists() for digest in (first, second, third)] == [True, False, True]
+
+
 async def test_a_large_pass_goes_in_batches(kept: KeptCache) -> None:
     """More than a batch leaves in one pass, also where all was used at the same time."""
     for number in range(1100):
