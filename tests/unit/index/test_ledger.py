@@ -17,7 +17,7 @@ from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import parse
 from entrepot.oci.names import Tag
-from entrepot.testing.images import SampleManifest, image
+from entrepot.testing.images import SampleManifest, image, index
 from tests.caches import APP, FURTHER, OTHER, KeptCache, namespace_of
 
 LATEST = Tag.parse("latest")
@@ -81,6 +81,14 @@ async def test_what_is_used_is_used_when_it_is_written(kept: KeptCache) -> None:
         Link(FURTHER, DIGEST, Kind.BLOB, 7, then),
         Link(APP, DIGEST, Kind.BLOB, 7, kept.now),
     ]
+
+
+async def test_an_index_is_used_with_its_images_and_their_layers(kept: KeptCache) -> None:
+    """So that the order of what leaves is right without looking at what needs what."""
+    digest = await kept.pull(APP, index([image(2), image(1)]))
+    kept.now += 100
+    await kept.use(APP, digest)
+    assert {link.used_at for link in await kept.inventory.page(None, 100)} == {kept.now}
 
 
 async def test_what_is_used_all_the_time_is_written_now_and_then(kept: KeptCache) -> None:

@@ -11,6 +11,7 @@ from entrepot.mirror.expiry import Bounds
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import ManifestUnknown
 from entrepot.oci.names import RepositoryName, Tag
+from entrepot.storage.evicted import identify
 from entrepot.testing.images import Extras, image, index, layer
 from entrepot.testing.registry_contents import push, read_blob, upload
 from tests.caches import APP, DAY, FURTHER, LOCAL, OTHER, KeptCache
@@ -72,6 +73,16 @@ async def test_pushed_content_stays_whatever_happens_to_a_copy(kept: KeptCache) 
     assert not kept.link(APP, digest).exists()
     assert await read_blob(await kept.registry.reader(LOCAL).open_blob(digest)) == b"pushed too"
     assert kept.bytes_on_disk() == len(b"pushed too" + b"only pushed")
+
+
+async def test_pushed_content_is_there_all_the_time(kept: KeptCache) -> None:
+    """It is not even renamed: a reader would not find it meanwhile."""
+    digest = await kept.fill(APP, b"pushed too")
+    await upload(kept.registry.writer(LOCAL), b"pushed too")
+    before = identify(str(kept.data(digest)))
+    kept.now += 8 * DAY
+    await kept.expiry.run_once()
+    assert identify(str(kept.data(digest))) == before
 
 
 async def test_a_pushed_image_stays_with_its_manifest(kept: KeptCache) -> None:
