@@ -23,6 +23,7 @@ GRACE = 60.0
 """Seconds; what was used so recently never leaves, however full it is."""
 
 _WATERMARK = 0.9
+_BATCHES = 20  # for each bound in one pass; then it is looked again at what is most urgent
 
 
 class Inventory(Protocol):
@@ -97,19 +98,21 @@ class Expiry:
         self._grace = grace
 
     async def run_once(self) -> Freed:
-        """One pass. Raises what the inventory raises; what has left by then has left."""
+        """One pass, the most urgent first; what is left of a large one leaves in the next.
+
+        Raises what the inventory raises; what has left by then has left.
+        """
         freed = Freed()
         try:
+            shortage = await asyncio.to_thread(self._shortage)
+            await self._evict(_Want("minfree", None, self._clock() - self._grace, shortage), freed)
+            for namespace, bounds in self._bounds.items():
+                await self._shrink(namespace, bounds.maxsize, freed)
+            await self._shrink(None, self._maxsize, freed)
             for namespace, bounds in self._bounds.items():
                 if bounds.ttl > 0:
                     before = self._clock() - max(bounds.ttl, self._grace)
                     await self._evict(_Want("ttl", namespace, before, float("inf")), freed)
-            for namespace, bounds in self._bounds.items():
-                await self._shrink(namespace, bounds.maxsize, freed)
-            await self._shrink(None, self._maxsize, freed)
-            shortage = await asyncio.to_thread(self._shortage)
-            if shortage > 0:
-                await self._evict(_Want("minfree", None, self._clock() - self._grace, shortage), freed)
         finally:
             if freed.entries:
                 log.info("cache_evicted", entries=freed.entries, bytes=freed.size, reasons=freed.reasons)
@@ -125,8 +128,13 @@ class Expiry:
 
     async def _evict(self, want: _Want, freed: Freed) -> None:
         left = want.size
-        while left > 0:
-            links = _cut(await self._inventory.idle(want.namespace, want.before, BATCH), left)
+        # Links that cannot be removed must not keep those behind them.
+        failed: set[Link] = set()
+        for _ in range(_BATCHES):
+            if left <= 0:
+                return
+            idle = await self._inventory.idle(want.namespace, want.before, BATCH + len(failed))
+            links = _cut([link for link in idle if link not in failed], left)
             if not links:
                 return
             removed = await self._remover.remove(links)
@@ -135,6 +143,7 @@ class Expiry:
                 # Else all links would go, and nothing would be gained by it.
                 log.error("eviction_stuck", reason=want.reason, entries=len(links))
                 return
+            failed.update({*links}.difference(removed.links))
             left -= await self._progress(want, removed)
 
     async def _progress(self, want: _Want, removed: Removed) -> int:

@@ -48,7 +48,7 @@ class Pins(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """Links that are gone, the bytes of content that left with them, and whether none could leave that should."""
+    """Links that are gone, the bytes of content that left with them, and whether all that should failed to."""
 
     links: Sequence[Link]
     sizes: Mapping[Digest, int]
@@ -77,7 +77,7 @@ class Removal(Generic[Mark]):
         await self._known.forget(gone)
         lost = {link.digest for link in gone}
         sizes, is_stuck = await self._free({digest: marked[digest] for digest in lost & marked.keys()}, lost)
-        return Removed(gone, sizes, is_stuck or not gone)
+        return Removed(gone, sizes, is_stuck)
 
     async def _free(self, marked: Mapping[Digest, Mark], lost: Collection[Digest]) -> tuple[Mapping[Digest, int], bool]:
         # Most of what other repositories link need not be waited for.
