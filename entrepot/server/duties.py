@@ -8,7 +8,6 @@ from socket import socket
 from entrepot.config.drivers import Filesystem
 from entrepot.config.root import Configuration
 from entrepot.server.assemble import build_driver
-from entrepot.server.debug import DebugListener
 from entrepot.server.keeper import Duty
 from entrepot.server.plan import Plan
 from entrepot.storage.purging import UploadPurging
@@ -27,12 +26,9 @@ def wanted_duties(configuration: Configuration) -> Sequence[Maker]:
     return makers
 
 
-def assemble_duties(plan: Plan, debug: socket | None) -> Sequence[Duty]:
-    """All duties, and the listener for `debug`. Called in the keeper: before its fork nothing may be opened."""
-    duties = [make(plan) for make in wanted_duties(plan.configuration)]
-    if debug is not None:
-        duties.append(DebugListener(debug, plan.configuration.http.debug.prometheus.path, plan.figures))
-    return duties
+def assemble_duties(plan: Plan, ready: Sequence[Duty] = ()) -> Sequence[Duty]:
+    """All duties, behind those that are made already. Called in the keeper: before its fork nothing may be opened."""
+    return [*ready, *(make(plan) for make in wanted_duties(plan.configuration))]
 
 
 def purges_uploads(configuration: Configuration) -> bool:
@@ -45,3 +41,10 @@ def build_purging(plan: Plan) -> Duty:
     driver, _ = build_driver(plan.configuration.storage)
     purging = plan.configuration.storage.maintenance.uploadpurging
     return UploadPurging(driver, purging.age, purging.interval, dryrun=purging.dryrun, delay=plan.patience.purging)
+
+
+def build_debug(plan: Plan, listening: socket) -> Duty:
+    """Made before the fork, so that what it imports is in memory once."""
+    from entrepot.server.debug import DebugListener  # noqa: PLC0415  # 1.6 MB that most servers do not need
+
+    return DebugListener(listening, plan.configuration.http.debug.prometheus.path, plan.figures)

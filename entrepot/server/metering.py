@@ -8,7 +8,6 @@ from pathlib import Path
 
 from entrepot.config.http import Debug
 from entrepot.metrics.directory import private_directory
-from entrepot.metrics.meter import PrometheusMeter
 from entrepot.server.listener import StartFailed
 from entrepot.server.plan import Plan
 from entrepot.telemetry import Meter, SilentMeter
@@ -30,4 +29,8 @@ def figures_for(debug: Debug) -> Iterator[Path | None]:
 
 def meter_for(plan: Plan) -> Meter:
     """The meter of this process, made after its fork and once. Raises OSError."""
-    return PrometheusMeter(plan.figures) if plan.figures is not None else SilentMeter()
+    if plan.figures is None:
+        return SilentMeter()
+    from entrepot.metrics.meter import PrometheusMeter  # noqa: PLC0415  # 1.6 MB that most servers do not need
+
+    return PrometheusMeter(plan.figures)
