@@ -121,10 +121,7 @@ class Storage(Choice):
             yield key, f"only one storage driver may be given, and there is {chosen[0]} already"
         purging = value_at(given, "maintenance", "uploadpurging")
         if chosen == ["inmemory"] and isinstance(purging, dict) and as_flag(purging.get("enabled")) is not False:
-            yield (
-                "maintenance",
-                "uploadpurging has no effect on inmemory; give enabled: false",
-            )
+            yield "maintenance", "uploadpurging has no effect on inmemory; give enabled: false"
 
     @property
     def driver(self) -> Driver:

@@ -31,12 +31,9 @@ def wanted_duties(configuration: Configuration) -> Sequence[Maker]:
     return makers
 
 
-def assemble_duties(plan: Plan, debug: socket | None) -> Sequence[Duty]:
-    """All duties, and the listener for `debug`. Called in the keeper: before its fork nothing may be opened."""
-    duties = [make(plan) for make in wanted_duties(plan.configuration)]
-    if debug is not None:
-        duties.append(DebugListener(debug, plan.configuration.http.debug.prometheus.path, plan.figures))
-    return duties
+def assemble_duties(plan: Plan, ready: Sequence[Duty] = ()) -> Sequence[Duty]:
+    """All duties, behind those that are made already. Called in the keeper: before its fork nothing may be opened."""
+    return [*ready, *(make(plan) for make in wanted_duties(plan.configuration))]
 
 
 def purges_uploads(configuration: Configuration) -> bool:
@@ -56,3 +53,8 @@ def build_purging(plan: Plan) -> Duty:
     driver, _ = build_driver(plan.configuration.storage)
     purging = plan.configuration.storage.maintenance.uploadpurging
     return UploadPurging(driver, purging.age, purging.interval, dryrun=purging.dryrun, delay=plan.patience.purging)
+
+
+def build_debug(plan: Plan, listening: socket) -> Duty:
+    """Made before the fork, so that what it imports is in memory once."""
+    return DebugListener(listening, plan.configuration.http.debug.prometheus.path, plan.figures)

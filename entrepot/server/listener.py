@@ -8,12 +8,14 @@ import socket
 import stat
 from dataclasses import dataclass, replace
 
-from entrepot.config.address import Tcp, Unix
+from entrepot.config.address import Tcp, Unix, parse_tcp
+from entrepot.config.http import Http
 
 BACKLOG = 4096
 """Connections that the kernel keeps for each worker until it accepts them."""
 
-MAIN = "http.addr"
+_MAIN, _DEBUG = "http.addr", "http.debug.addr"
+_EVERYWHERE = frozenset({"", "::", "0.0.0.0"})  # noqa: S104  # compared, not bound
 
 
 class StartFailed(Exception):
@@ -43,14 +45,19 @@ def prepare(listener: Tcp | Unix) -> Address:
     """Raises StartFailed. The workers bind later, together (SO_REUSEPORT), so another owner is looked for here."""
     if isinstance(listener, Unix):
         return _prepare_unix(listener.path)
-    address = _resolve(listener.host, listener.port, MAIN)
-    with _bound(address, MAIN, reuse_port=False) as probe:
+    address = _resolve(listener.host, listener.port, _MAIN)
+    with _bound(address, _MAIN, reuse_port=False) as probe:
         return replace(address, port=probe.getsockname()[1])
 
 
-def listen_alone(listener: Tcp, key: str) -> socket.socket:
-    """A socket on an address of its own; `key` is its setting. Raises StartFailed. The caller closes it."""
-    return _bound(_resolve(listener.host, listener.port, key), key, reuse_port=False)
+def open_debug(http: Http) -> socket.socket | None:
+    """The socket of the debug listener, if one is asked for. Raises StartFailed. The caller closes it."""
+    if not http.debug.addr:
+        return None
+    listener = parse_tcp(http.debug.addr)
+    if _overlap(listener, http.listener):
+        raise StartFailed(f"{_DEBUG}: {http.debug.addr} is taken by http.addr; give another port")
+    return _bound(_resolve(listener.host, listener.port, _DEBUG), _DEBUG, reuse_port=False)
 
 
 def listen(address: Address, reader: float) -> socket.socket:
@@ -58,7 +65,7 @@ def listen(address: Address, reader: float) -> socket.socket:
 
     A connection whose client takes nothing for `reader` seconds is ended by the kernel; a unix socket's is not.
     """
-    listening = _bound(address, MAIN, reuse_port=True)
+    listening = _bound(address, _MAIN, reuse_port=True)
     if not address.path:
         # Connections inherit these. The last also ends those that a full window has stopped (tcp(7)).
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -116,6 +123,12 @@ def _resolve(host: str, port: int, key: str) -> Address:
     scope = int(address[3]) if len(address) == 4 else 0
     _, percent, interface = host.partition("%")
     return Address(f"{address[0]}{percent}{interface}", port, scope=scope)
+
+
+def _overlap(one: Tcp, other: Tcp | Unix) -> bool:
+    if isinstance(other, Unix) or one.port != other.port or not one.port:
+        return False
+    return one.host == other.host or bool(_EVERYWHERE & {one.host, other.host})
 
 
 def _has_ipv6() -> bool:

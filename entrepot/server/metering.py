@@ -30,4 +30,4 @@ def figures_for(debug: Debug) -> Iterator[Path | None]:
 
 def meter_for(plan: Plan) -> Meter:
     """The meter of this process, made after its fork and once. Raises OSError."""
-    return PrometheusMeter(plan.figures) if plan.figures is not None else SilentMeter()
+    return SilentMeter() if plan.figures is None else PrometheusMeter(plan.figures)

@@ -22,10 +22,9 @@ from entrepot.config.root import Configuration
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.server.assemble import assemble
 from entrepot.server.certificates import check_certificate
-from entrepot.server.debug import open_debug
-from entrepot.server.duties import assemble_duties, wanted_duties
+from entrepot.server.duties import assemble_duties, build_debug, wanted_duties
 from entrepot.server.keeper import keep
-from entrepot.server.listener import Address, StartFailed, address_of, prepare
+from entrepot.server.listener import Address, StartFailed, address_of, open_debug, prepare
 from entrepot.server.logs import configure_logs, open_standard_streams
 from entrepot.server.metering import figures_for
 from entrepot.server.mirroring import build_upstream
@@ -78,8 +77,9 @@ def serve(
 def _supervise(
     plan: Plan, debug: socket | None, address: Address, workers: int, started: Callable[[Address], None]
 ) -> None:
-    has_keeper = debug is not None or bool(wanted_duties(plan.configuration))
-    keeper = partial(keep, partial(assemble_duties, plan, debug)) if has_keeper else None
+    ready = [build_debug(plan, debug)] if debug is not None else []
+    has_keeper = ready or wanted_duties(plan.configuration)
+    keeper = partial(keep, partial(assemble_duties, plan, ready)) if has_keeper else None
     options = _server_options(plan.configuration.http, plan.patience, workers)
     server = Supervisor(address, plan.patience, keeper, **options)
 
