@@ -35,10 +35,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, upstream: TestUpstream) -> 
 def mirror(server: Server, upstream: TestUpstream) -> Iterator[Mirror]:
     """A repository of its own for each test."""
     made = Mirror(server, upstream)
+    # Each worker leaves an upstream alone for a moment that has failed again and again, as in the test before.
+    wait_until(lambda: all(made.get("tags/list").headers["X-Cache"] == "MISS" for _ in range(16)))
     yield made
     upstream.behave()
-    # Each worker leaves an upstream alone for a moment that has failed again and again.
-    wait_until(lambda: all(made.get("tags/list").headers["X-Cache"] == "MISS" for _ in range(8)))
 
 
 @pytest.mark.parametrize("size", [0, 1000, HELD_BACK + 1, 3 * MIB])
