@@ -22,7 +22,7 @@ from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
 
-PRECISION = 10.0
+PRECISION = 5.0
 """Seconds; what is used all the time is written again only so often."""
 
 _REMEMBERED = 50_000

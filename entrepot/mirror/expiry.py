@@ -19,7 +19,7 @@ from entrepot.telemetry import Meter, get_logger
 
 log = get_logger(__name__)
 
-GRACE = 60.0
+GRACE = 15.0
 """Seconds; what was used so recently never leaves, however full it is."""
 
 _WATERMARK = 0.9

@@ -15,7 +15,7 @@ from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
 
-INTERVAL = 15.0
+INTERVAL = 5.0
 SURVEY_INTERVAL = 24 * 3600.0
 """Seconds, between two surveys of all that is kept."""
 

@@ -20,8 +20,8 @@ from entrepot.storage.scheduler_state import read_expiries
 from entrepot.storage.survey import Survey
 from entrepot.telemetry import Meter
 
-_PAUSE = 1.0
-"""Seconds that a reader has for opening what it has just seen."""
+_PAUSE = 2.0
+"""Seconds that a reader has for opening what it has just seen; more than the second after which a use is written."""
 
 
 def build_housekeeping(proxy: Proxy, storage: Filesystem, meter: Meter) -> Housekeeping:

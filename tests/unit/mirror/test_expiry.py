@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.ledger import Kind
-from entrepot.mirror.expiry import Bounds
+from entrepot.mirror.expiry import GRACE, Bounds
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import ManifestUnknown
 from entrepot.oci.names import RepositoryName, Tag
@@ -161,9 +161,9 @@ async def test_a_full_file_system_takes_only_what_frees_enough(kept: KeptCache) 
 
 
 async def test_what_was_used_just_now_stays_even_when_the_disk_is_full(kept: KeptCache) -> None:
-    """A minute of grace."""
+    """For as long as a pull may take to come back for it."""
     digest = await kept.fill(APP, b"a" * 1000)
-    kept.now += 59
+    kept.now += GRACE - 1
     kept.maxsize, kept.shortage = 1, 1 << 40
     await kept.expiry.run_once()
     assert kept.data(digest).exists()
