@@ -24,10 +24,14 @@ def check_unsupported(answer: httpx.Response, *allowed: str) -> None:
 
 
 def snapshot(root: Path) -> dict[str, str]:
-    """Every path below `root` and a digest of what is there; names only for directories."""
+    """Every path below `root` and a digest of what is there; names only for directories.
+
+    Not what a mirror notes for itself: when things were used.
+    """
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "directory"
         for path in root.rglob("*")
+        if "entrepot" not in path.relative_to(root).parts
     }
 
 

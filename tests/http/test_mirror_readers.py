@@ -66,4 +66,4 @@ def test_clients_that_leave_a_cold_blob(mirror: Server, upstream: TestUpstream) 
 
     assert exchange(mirror.port, request(path))[0].body == content
     assert upstream.count("GET", digest) == 1
-    wait_until(lambda: open_files(mirror.pid, below=mirror.root) == 0)
+    wait_until(lambda: open_files(mirror.pid, below=mirror.root / "docker") == 0)
