@@ -72,7 +72,7 @@ async def test_a_drip_below_the_slowest_rate(upstream: TestUpstream, connect: Co
     digest = upstream.add_blob(NAME, bytes(SIZE))
     upstream.misbehave(dripping(1, 0.05))
     with pytest.raises(BrokeOff):
-        await read_blob(connect(limits=Limits(idle=0.5, slowest=1024)), digest)
+        await read_blob(connect(limits=Limits(idle=3.0, slowest=1024)), digest)
 
     assert upstream.bytes_sent() < 1024
 

@@ -14,7 +14,7 @@ from entrepot.upstream.client import Limits, OciUpstream
 from entrepot.upstream.failover import Failover
 from tests.unit.upstream.conftest import NAME, QUESTIONS, TAG, Question, read_into
 
-LIMITS = Limits(idle=0.5, metadata=0.5, listing=0.5, pauses=())
+LIMITS = Limits(idle=3.0, metadata=3.0, listing=3.0, pauses=())
 
 
 class Pair:
