@@ -94,18 +94,19 @@ class TagResolver:
         except (ManifestUnknown, NameUnknown):
             self._absences.note(name, tag)
             raise ManifestUnknown(f"unknown tag={tag}") from None
-        if digest != known:
-            await self._move(name, tag, digest)
-        self._ledger.confirmed(name, tag, digest)
+        if digest == known or await self._move(name, tag, digest):
+            self._ledger.confirmed(name, tag, digest)
         return _Asked(digest, Outcome.HIT if digest == known else Outcome.MISS)
 
-    async def _move(self, name: RepositoryName, tag: Tag, digest: Digest) -> None:
+    async def _move(self, name: RepositoryName, tag: Tag, digest: Digest) -> bool:
+        """Whether the tag names it here now: where nothing can be kept, the old answer must not pass for fresh."""
         # The upstream may tell and not give: Docker Hub counts GETs, not HEADs, and replicas lag behind.
         try:
             await self._manifests.get(name, digest)
         except ManifestUnknown:
             raise UpstreamFailed(f"the upstream names {digest}, but does not have it") from None
         await self._manifests.keep(name, self._cache.set_tag(name, tag, digest))
+        return await self._known(name, tag) == digest
 
     def _stale(self, name: RepositoryName, tag: Tag, known: Digest | None, error: RegistryError) -> Digest:
         age = self._age(name, tag)

@@ -16,6 +16,8 @@ from entrepot.testing.images import image
 from entrepot.testing.registry_contents import read_body
 from entrepot.testing.upstreams import TestUpstream
 from tests.mirror.conftest import NAME, Start, Worker
+from tests.mirror.test_full_disk import WriteFaults, full
+from tests.unit.storage.failing import Fault
 
 MIB = 1 << 20
 LATEST = Tag.parse("latest")
@@ -60,6 +62,21 @@ async def test_a_fresh_tag_is_not_confirmed(upstream: TestUpstream, worker: Work
     worker.ledger.confirmations[NAME, Tag("v1")] -= 3601
     await pull(worker, "v1")
     assert upstream.count("HEAD") == asked + 2
+
+
+async def test_a_tag_that_moved_and_could_not_be_kept_is_not_fresh(upstream: TestUpstream, worker: Worker) -> None:
+    """The next pull asks again, and does not get the old one."""
+    worker.freshness = Freshness(3600.0)
+    old, new = image(1), image(1)
+    upstream.add_image(NAME, "latest", old)
+    await pull(worker)
+    upstream.add_image(NAME, "latest", new)
+    ledger = worker.ledger
+    ledger.confirmations[NAME, LATEST] -= 3601
+    worker.use(WriteFaults(worker.files, Fault(full, 1, lasts=True, late=False)))
+
+    for _ in range(2):
+        assert await pull(worker) == (new.content, Outcome.MISS)
 
 
 async def test_a_slow_upstream_is_waited_for_until_the_deadline(upstream: TestUpstream, worker: Worker) -> None:
