@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
+
+from entrepot.mirror.locks import is_at, lock
 
 _PATIENCE = 30.0  # seconds: beyond that, two workers asking is better than one waiting
 _PAUSE = 0.005
@@ -33,15 +34,24 @@ async def _acquire(path: str) -> tuple[int | None, bool]:
     waited = False
     while asyncio.get_running_loop().time() < deadline:
         try:
-            descriptor = _open(path)
+            descriptor = _try(path)
         except OSError:
             break
-        if _lock(descriptor) and _is_at(descriptor, path):
+        if descriptor is not None:
             return descriptor, waited
-        os.close(descriptor)
         waited = True
         await asyncio.sleep(_PAUSE)
     return None, waited
+
+
+def _try(path: str) -> int | None:
+    with ExitStack() as undo:
+        descriptor = _open(path)
+        undo.callback(os.close, descriptor)
+        if not (lock(descriptor) and is_at(descriptor, path)):
+            return None
+        undo.pop_all()
+    return descriptor
 
 
 def _open(path: str) -> int:
@@ -51,19 +61,3 @@ def _open(path: str) -> int:
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         return os.open(path, flags, 0o666)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _is_at(descriptor: int, path: str) -> bool:
-    """Whether nobody has taken the name away, or given it to another file, between opening and locking."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
-    except OSError:
-        return False

@@ -6,7 +6,6 @@ know upstreams or HTTP.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import zlib
@@ -14,6 +13,8 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
+
+from entrepot.mirror.locks import is_at, lock, unlock
 
 _PROGRESS = struct.Struct("<qqq256p")
 _RECORD = struct.Struct(f"<{_PROGRESS.size}sQI")
@@ -134,10 +135,10 @@ class Spool:
 
         Raises SpoolGone where it is gone and has not.
         """
-        if not _lock(self._data):
+        if not lock(self._data):
             return False
-        if not _is_at(self._data, self.path):
-            fcntl.flock(self._data, fcntl.LOCK_UN)
+        if not is_at(self._data, self.path):
+            unlock(self._data)
             raise SpoolGone(self.path)
         self.leads = True
         last = self.progress()
@@ -177,14 +178,15 @@ class Spool:
 
 def _begin(path: str) -> int | None:
     """The file at `path`, locked; None where it is to be tried again. Raises SpoolBusy."""
-    data = _open(path, os.O_RDWR | os.O_CREAT)
-    if not _lock(data):
-        os.close(data)
-        raise SpoolBusy(path)
-    if _is_at(data, path):
-        return data
-    os.close(data)
-    return None
+    with ExitStack() as undo:
+        data = _open(path, os.O_RDWR | os.O_CREAT)
+        undo.callback(os.close, data)
+        if not lock(data):
+            raise SpoolBusy(path)
+        if not is_at(data, path):
+            return None
+        undo.pop_all()
+    return data
 
 
 def _record_path(path: str) -> str:
@@ -193,21 +195,6 @@ def _record_path(path: str) -> str:
 
 def _open(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_at(descriptor: int, path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
-    except FileNotFoundError:
-        return False
 
 
 def _unlink(path: str) -> None:
