@@ -1,5 +1,8 @@
 """Registries for the tests: one server per storage driver for the whole session, and others made to order."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +14,7 @@ from tests.repositories import Repository
 from tests.servers import IN_MEMORY, Server
 
 DRIVERS = ("filesystem", "inmemory")
+SHARED_MEMORY = Path("/dev/shm")
 
 Serve = Callable[..., Server]
 
@@ -50,6 +54,17 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
             return running.enter_context(Server(tmp_path_factory.mktemp("server"), settings, root=root))
 
         yield start
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """A directory, in memory where that can be had: how durable files are is not asked here, and each waits for it."""
+    if not os.access(SHARED_MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    path = Path(tempfile.mkdtemp(dir=SHARED_MEMORY))
+    yield path
+    shutil.rmtree(path)
 
 
 def _shared(directory: Path, settings: Mapping[str, Any]) -> Iterator[Server]:

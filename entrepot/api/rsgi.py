@@ -61,7 +61,8 @@ class RsgiApplication:
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         for task in self._running:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*self._running, return_exceptions=True))
+        if self._running:
+            loop.run_until_complete(asyncio.wait(self._running))
         if self._access_log is not None:
             self._access_log.flush()
         self._close()

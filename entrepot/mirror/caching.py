@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -213,14 +213,14 @@ class CachingRepository:
 
     async def referrers(self, subject: Digest, artifact_type: str | None, after: str, limit: int) -> Page[Descriptor]:
         cached = await self._cached.referrers(subject, artifact_type, after, limit)
+        live: Sequence[Descriptor] = ()
         try:
             async with asyncio.timeout(self._source.freshness.deadline):
                 live = await self._upstream.referrers(self._remote, subject, artifact_type)
         except (RegistryError, TimeoutError) as error:
             log.warning("referrers_unconfirmed", repository=self._name, error=str(error))
             self.outcome = Outcome.STALE
-            live = None
-        known = {descriptor.digest: descriptor for descriptor in (*cached.items, *(live or ()))}
+        known = {descriptor.digest: descriptor for descriptor in (*cached.items, *live)}
         # An upstream need not filter.
         wanted = (known[digest] for digest in sorted(known) if digest > after)
         found = [one for one in wanted if artifact_type in (None, one.artifact_type)]

@@ -1,4 +1,4 @@
-"""From a plan to the application that a worker serves. It and mirroring.py alone name concrete classes."""
+"""From a plan to the application that a worker serves. What a mirror takes on top is put together in mirroring.py."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The debug listener: health and figures over plain HTTP on an address of its own, for whoever can reach it.
-
-It is imported only where a server has one: what it needs takes 1.6 MB.
-"""
+"""The debug listener: health and figures over plain HTTP on an address of its own, for whoever can reach it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which duties the keeper has, and how each is made. Beside assemble.py the only module that names their classes."""
+"""Which duties the keeper has, and how each is made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def wanted_duties(configuration: Configuration) -> Sequence[Maker]:
     if purges_uploads(configuration):
         makers.append(build_purging)
     if configuration.proxy.enabled:
-        makers.append(build_keeping_house)
+        makers.append(build_expiry)
     return makers
 
 
@@ -42,7 +42,7 @@ def purges_uploads(configuration: Configuration) -> bool:
     return isinstance(storage.driver, Filesystem) and storage.maintenance.uploadpurging.enabled
 
 
-def build_keeping_house(plan: Plan) -> Duty:
+def build_expiry(plan: Plan) -> Duty:
     storage = plan.configuration.storage.driver
     if not isinstance(storage, Filesystem):
         raise TypeError("a mirror keeps its content in files")

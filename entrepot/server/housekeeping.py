@@ -12,7 +12,7 @@ from entrepot.index.inventory import SqliteInventory
 from entrepot.mirror.expiry import Bounds, Expiry
 from entrepot.mirror.housekeeping import Housekeeping
 from entrepot.mirror.removal import Removal
-from entrepot.server.mirroring import index_path, local_names, namespace_names
+from entrepot.server.mirroring import INDEX, local_names, namespace_names
 from entrepot.storage.eviction import Eviction
 from entrepot.storage.free_space import FreeSpace
 from entrepot.storage.leftovers import Leftovers
@@ -28,7 +28,7 @@ def build_housekeeping(proxy: Proxy, storage: Filesystem, meter: Meter) -> House
     """For the cache below the driver's root."""
     driver = FilesystemDriver(storage.rootdirectory, storage.maxthreads)
     is_local, namespace_of, bounds = local_names(proxy), namespace_names(proxy), bounds_of(proxy)
-    inventory = SqliteInventory(index_path(storage), namespace_of)
+    inventory = SqliteInventory(driver.local_path(INDEX), namespace_of)
     survey = Survey(driver, is_local)
     removal = Removal(inventory, Eviction(driver, driver, _PAUSE), survey, is_local)
     expiry = Expiry(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
-from entrepot.config.drivers import Filesystem
 from entrepot.config.proxy import Proxy
 from entrepot.config.upstreams import Source as ConfiguredSource
 from entrepot.driver import LocalPaths
@@ -27,12 +25,13 @@ from entrepot.upstream.docker_config import DockerConfigCredentials
 from entrepot.upstream.failover import Failover
 from entrepot.upstream.helper_credentials import HelperCredentials
 
-_INDEX = "/entrepot/index.db"
+INDEX = "/entrepot/index.db"
+"""The driver's path of the index: beside what Distribution knows of, on the same disk."""
 
 
 def build_mirror(proxy: Proxy, registry: LocalRegistry, local: LocalPaths, hits: Hits | None, meter: Meter) -> Served:
     """A mirror that keeps its content in `registry`, beside the repositories that live there."""
-    ledger = SqliteLedger(local.local_path(_INDEX), namespace_names(proxy))
+    ledger = SqliteLedger(local.local_path(INDEX), namespace_names(proxy))
     namespaces = build_namespaces(proxy, meter)
     mirror = CachingRegistry(LocalCache(registry, local), namespaces, registry, ledger, meter)
     known = None if hits is None else MirrorHits(hits, namespaces, mirror.tags, ledger, meter)
@@ -42,11 +41,6 @@ def build_mirror(proxy: Proxy, registry: LocalRegistry, local: LocalPaths, hits:
 def build_namespaces(proxy: Proxy, meter: Meter) -> Namespaces:
     """All sources of a mirror. Nothing is connected before it is used."""
     return Namespaces([_source(source, meter) for source in proxy.sources], local_names(proxy))
-
-
-def index_path(storage: Filesystem) -> str:
-    """Where the index lies: beside what Distribution knows of, on the same disk."""
-    return os.path.abspath(storage.rootdirectory) + _INDEX
 
 
 def namespace_names(proxy: Proxy) -> Callable[[RepositoryName], str]:

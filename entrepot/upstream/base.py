@@ -110,10 +110,8 @@ class Upstream(Protocol):
         Raises NameUnknown.
         """
 
-    async def referrers(
-        self, name: RepositoryName, digest: Digest, artifact_type: str | None
-    ) -> Sequence[Descriptor] | None:
-        """What refers to the manifest, only of `artifact_type` where given; None where the upstream has no such API."""
+    async def referrers(self, name: RepositoryName, digest: Digest, artifact_type: str | None) -> Sequence[Descriptor]:
+        """What refers to the manifest, only of `artifact_type` where given; also where the upstream has but the tag."""
 
     async def close(self) -> None:
         """End what is under way. May be called twice; nothing else may be called after it."""

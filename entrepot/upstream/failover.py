@@ -48,9 +48,7 @@ class Failover:
     async def tags(self, name: RepositoryName, after: str, limit: int | None) -> Page[str]:
         return await self._first(lambda upstream: upstream.tags(name, after, limit))
 
-    async def referrers(
-        self, name: RepositoryName, digest: Digest, artifact_type: str | None
-    ) -> Sequence[Descriptor] | None:
+    async def referrers(self, name: RepositoryName, digest: Digest, artifact_type: str | None) -> Sequence[Descriptor]:
         return await self._first(lambda upstream: upstream.referrers(name, digest, artifact_type))
 
     async def close(self) -> None:

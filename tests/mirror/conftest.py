@@ -1,10 +1,7 @@
 """A misbehaving upstream on real sockets, and workers of a mirror that share nothing but a data directory."""
 
 import asyncio
-import os
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -28,7 +25,6 @@ from entrepot.upstream.base import CredentialSource
 from entrepot.upstream.breaker import Tolerance
 from entrepot.upstream.client import Limits, OciUpstream
 
-SHARED_MEMORY = Path("/dev/shm")
 NAME = RepositoryName.parse("library/app")
 
 # Faults here follow one another faster than any upstream would be forgiven them.
@@ -97,17 +93,6 @@ class Worker:
 
 
 Start = Callable[..., Worker]
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    """The data directory, in memory where that can be had."""
-    if not os.access(SHARED_MEMORY, os.W_OK):
-        yield tmp_path
-        return
-    path = Path(tempfile.mkdtemp(dir=SHARED_MEMORY))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture

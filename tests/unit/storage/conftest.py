@@ -1,8 +1,5 @@
 """Registries on each driver in turn, with the store under them in reach of the tests."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,19 +13,7 @@ from entrepot.oci.names import RepositoryName
 from entrepot.storage.local import LocalRegistry, LocalRepository
 from entrepot.storage.validation import Rules
 
-SHARED_MEMORY = Path("/dev/shm")
 APP = RepositoryName.parse("library/app")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    """A directory, in memory where that can be had: how durable files are is not asked here, and each waits for it."""
-    if not os.access(SHARED_MEMORY, os.W_OK):
-        yield tmp_path
-        return
-    path = Path(tempfile.mkdtemp(dir=SHARED_MEMORY))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture
