@@ -6,7 +6,8 @@ Storage describes an answer with a `Body`; only the API's adapter sends one. Mus
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, TypeVar
 
@@ -61,12 +62,13 @@ class GrowingFile:
 
     `pieces` come in order, as they become known: spans of what may be read of the open file `descriptor`, or bytes that
     the file could not take; `length` in all, or the sender must break the connection. The sender calls their `aclose`,
-    before which the file stays open.
+    before which the file stays open; and is inside `turn` while it sends, so that a crowd comes one after the other.
     """
 
     descriptor: int
     pieces: ClosingIterator[Span | memoryview]
     length: int
+    turn: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
 
 
 @dataclass(frozen=True, slots=True)

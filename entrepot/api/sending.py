@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sized
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TypeVar, assert_never
 
@@ -95,13 +95,15 @@ async def _read(body: Stream | GrowingFile) -> AsyncIterator[bytes]:
 
 
 async def _send_piped(protocol: HTTPProtocol, response: Response, body: Stream | GrowingFile) -> int:
-    with Pipe() as pipe:
-        begin = partial(protocol.response_file, response.status, response.headers, pipe.path)
-        if isinstance(body, Stream):
-            sent = await _deliver(body.chunks, begin, pipe.write)
-        else:
-            sent = await _deliver(body.pieces, begin, partial(_write_piece, pipe, body.descriptor))
-        await pipe.opened()
+    turn = body.turn if isinstance(body, GrowingFile) else nullcontext()
+    async with turn:
+        with Pipe() as pipe:
+            begin = partial(protocol.response_file, response.status, response.headers, pipe.path)
+            if isinstance(body, Stream):
+                sent = await _deliver(body.chunks, begin, pipe.write)
+            else:
+                sent = await _deliver(body.pieces, begin, partial(_write_piece, pipe, body.descriptor))
+            await pipe.opened()
     return sent
 
 

@@ -160,7 +160,7 @@ class CachingRepository:
             fill.leave()
             raise
         whole = span or Span(0, size)
-        body = GrowingFile(fill.spool.descriptor, Follower(fill, digest, whole, size), len(whole))
+        body = GrowingFile(fill.spool.descriptor, Follower(fill, digest, whole, size), len(whole), fill.turns.turn())
         return Blob(Descriptor(OCTET_STREAM, digest, size), body, span)
 
     async def _size(self, fill: Fill) -> int:

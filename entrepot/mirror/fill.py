@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from entrepot.mirror.spool import LOST, RUNNING, UNKEPT, Progress, Spool
 from entrepot.mirror.transfer import Open
+from entrepot.mirror.turns import Turns
 from entrepot.oci.errors import (
     BlobUnknown,
     Denied,
@@ -48,6 +49,8 @@ class Fill:
         self.spool = spool
         self.progress = progress
         self.open_upstream = open_upstream
+        self.turns = Turns()
+        """Of this worker's followers."""
         self.names = {RepositoryName(progress.name)}
         """The repositories that may read the blob once it is verified."""
         self.failure: RegistryError | None = None
