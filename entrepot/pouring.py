@@ -19,17 +19,21 @@ Write = Callable[[Iterable[Chunk]], Awaitable[None]]
 
 
 async def pour(
-    chunks: AsyncIterator[Chunk], write: Write[Chunk], hasher: Hasher | None, patience: float = math.inf
+    chunks: AsyncIterator[Chunk],
+    write: Write[Chunk],
+    hasher: Hasher | None,
+    patience: float = math.inf,
+    first: int = BATCH,
 ) -> None:
     """Write and hash every chunk, in order; returns when all are written.
 
-    At most two batches are in memory; while chunks arrive, none is gathered for longer than `patience` seconds. When
-    `chunks` raises, what arrived before is still written and hashed, so that file and hasher agree, and the error
-    goes on.
+    At most two batches are in memory; while chunks arrive, none is gathered for longer than `patience` seconds. The
+    first has `first` bytes at least, each further one up to twice as many. When `chunks` raises, what arrived before
+    is still written and hashed, so that file and hasher agree, and the error goes on.
     """
     running: asyncio.Future[None] | None = None
     try:
-        async for batch in _batches(chunks, patience):
+        async for batch in _batches(chunks, patience, first):
             if running is not None:
                 await asyncio.shield(running)
             running = asyncio.ensure_future(write(batch if hasher is None else _hashed(batch, hasher)))
@@ -61,7 +65,7 @@ def _hashed(batch: Sequence[Chunk], hasher: Hasher) -> Iterator[Chunk]:
         yield chunk
 
 
-async def _batches(chunks: AsyncIterator[Chunk], patience: float) -> AsyncIterator[list[Chunk]]:
+async def _batches(chunks: AsyncIterator[Chunk], patience: float, wanted: int) -> AsyncIterator[list[Chunk]]:
     clock = asyncio.get_running_loop().time
     batch: list[Chunk] = []
     size, begun = 0, clock()
@@ -69,9 +73,10 @@ async def _batches(chunks: AsyncIterator[Chunk], patience: float) -> AsyncIterat
         async for chunk in chunks:
             batch.append(chunk)
             size += len(chunk)
-            if size >= BATCH or clock() - begun > patience:
+            if size >= wanted or clock() - begun > patience:
                 yield batch
                 batch, size, begun = [], 0, clock()
+                wanted = min(2 * wanted, BATCH)
     except Exception:
         if batch:
             yield batch

@@ -33,6 +33,9 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _POLL = 0.005  # seconds; at a gigabyte a second a watcher is five megabytes behind
 _LEADER_CHECK = 0.25
 _PATIENCE = 0.02  # seconds that what arrived from a slow upstream waits before followers get it
+_FIRST_BATCH = 32 * 1024
+"""Bytes with which a fill begins, so that its followers can; all later batches are larger."""
+
 _PIECE = 1 << 20
 
 
@@ -148,7 +151,7 @@ class Fills:
                 written = fill.progress.written + await asyncio.to_thread(fill.spool.append, chunks)
                 await self._report(fill, replace(fill.progress, written=written))
 
-            await pour(transfer.chunks(), write, hasher, _PATIENCE)
+            await pour(transfer.chunks(), write, hasher, _PATIENCE, _FIRST_BATCH)
         actual = Digest.from_hasher(digest.algorithm, hasher)
         if actual != digest:
             raise UpstreamFailed(f"the upstream sent {actual}")

@@ -132,6 +132,12 @@ async def test_what_comes_slowly_is_not_gathered_for_long() -> None:
     assert sink.content == bytes(range(5))
 
 
+async def test_a_small_first_batch_is_followed_by_larger_ones() -> None:
+    sink = Sink()
+    await pour(aiter(Source([b"x" * QUARTER] * 10)), sink.write, None, first=QUARTER // 2)
+    assert [len(batch) for batch in sink.batches] == [1, 1, 2, 4, 2]
+
+
 async def test_a_slow_writer_holds_up_the_source() -> None:
     """While one batch is written one more is gathered, and no third one is taken from the source."""
     source, sink = Source([b"x" * QUARTER] * 40), Sink(turns=0)
