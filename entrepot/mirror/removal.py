@@ -14,7 +14,7 @@ from entrepot.ledger import Link, TagLink
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName
 
-BATCH = 500
+BATCH = 1000
 
 Mark = TypeVar("Mark")
 Needed = Callable[[Collection[Digest]], Awaitable[Collection[Digest]]]

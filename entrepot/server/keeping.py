@@ -16,6 +16,9 @@ log = get_logger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds before it is started again: doubled each time, unless it has lived longer than that."""
 
+_NICENESS = 10
+"""What nobody waits for leaves the processor to the workers, but still gets a tenth of one that they keep busy."""
+
 _STOP_PATIENCE = 2.0  # seconds
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # prctl(2)
 _NAME = b"entrepot-keeper"  # all that the kernel keeps of a name
@@ -81,6 +84,7 @@ class Keeping:
             libc.prctl(_PR_SET_NAME, _NAME)
             # At once: nothing that it does needs an end.
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            os.nice(_NICENESS)
             if os.getppid() == self._supervisor:
                 self._work()
             status = 0

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 from entrepot.driver import Driver, LocalPaths, NoSpace, PathInvalid, PathNotFound
 from entrepot.ledger import Kind, Link, TagLink
@@ -25,8 +26,13 @@ from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
 
+T = TypeVar("T")
+
 Needed = Callable[[Collection[Digest]], Awaitable[Collection[Digest]]]
 """Which of the digests some repository links now."""
+
+_BREATH = 0.001
+"""Seconds after each step: what takes longer than a hit at a time would be seen in how long hits take."""
 
 _Failure = (OSError, NoSpace, PathInvalid)
 
@@ -68,7 +74,7 @@ class Eviction:
         for tag in tags:
             named.setdefault((tag.name, tag.digest), []).append(tag)
         gone = []
-        for link in links:
+        async for link in _slowly(links):
             try:
                 await self._unlink(link, named.get((link.name, link.digest), ()))
             except _Failure as error:
@@ -98,11 +104,12 @@ class Eviction:
         await self._sleep(self._pause)
         kept = await needed(marked.keys())
         leaving = [digest for digest in marked if digest not in kept]
-        away = await asyncio.to_thread(self._rename_away, [(digest, marked[digest]) for digest in leaving])
+        away = [
+            digest
+            async for digest in _slowly(leaving)
+            if await asyncio.to_thread(self._step, rename_away, digest, marked[digest])
+        ]
         return await self.settle(away, needed) if away else {}
-
-    def _rename_away(self, leaving: Sequence[tuple[Digest, Identity]]) -> list[Digest]:
-        return [digest for digest, identity in leaving if self._step(rename_away, digest, identity)]
 
     async def settle(self, away: Sequence[Digest], needed: Needed) -> dict[Digest, int]:
         """Remove content that was renamed, or rename it back where somebody has come to need it."""
@@ -110,7 +117,7 @@ class Eviction:
         await self._sleep(self._pause)
         kept = await needed(away)
         freed: dict[Digest, int] = {}
-        for digest in away:
+        async for digest in _slowly(away):
             if digest in kept:
                 log.info("eviction_undone", digest=digest)
                 await asyncio.to_thread(self._step, rename_back, digest)
@@ -134,3 +141,7 @@ class Eviction:
 
     def _place(self, path: str) -> str:
         return self._local.local_path(path)
+
+
+def _slowly(items: Sequence[T]) -> AsyncIterator[T]:
+    return taking_turns(items, every=1, pause=_BREATH)
