@@ -48,4 +48,4 @@ class LocalCache:
     async def set_tag(self, name: RepositoryName, tag: Tag, digest: Digest) -> None:
         # It may not have been possible to keep the manifest, and a tag must not name what is not there.
         if await self._registry.manifests.has(name, digest):
-            await self._registry.tags.set(name, tag, digest)
+            await self._registry.tags.move(name, tag, digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import compress
@@ -35,6 +36,21 @@ class Tags:
         """Point the tag at `digest`, which must be stored; durable. Distribution's collection needs the history."""
         await write_link(self._driver, layout.tag_index(name, tag, digest), digest)
         await write_link(self._driver, layout.tag_current(name, tag), digest)
+
+    async def move(self, name: RepositoryName, tag: Tag, digest: Digest) -> None:
+        """As `set`, and forget what it named before: what leaves a cache some day must not leave names behind."""
+        before = await self._named(name, tag)
+        await self.set(name, tag, digest)
+        # Another process may have moved it back meanwhile.
+        if before is not None and before != digest and await self._named(name, tag) == digest:
+            with suppress(PathNotFound):
+                await self._driver.delete(posixpath.dirname(layout.tag_index(name, tag, before)))
+
+    async def _named(self, name: RepositoryName, tag: Tag) -> Digest | None:
+        try:
+            return await read_link(self._driver, layout.tag_current(name, tag))
+        except PathNotFound:
+            return None
 
     async def drop(self, name: RepositoryName, digest: Digest) -> None:
         """Delete every tag that names `digest`. One that is pointed elsewhere meanwhile stays."""
@@ -76,16 +92,9 @@ class Tags:
                 page = await self.page(name, page.items[-1] if page.items else "", _BATCH)
             except NameUnknown:
                 break
-            pointing += [
-                Tag.parse(tag) async for tag in taking_turns(page.items) if await self._names(name, tag, digest)
-            ]
+            tags = [Tag.parse(text) for text in page.items]
+            pointing += [tag async for tag in taking_turns(tags) if await self._named(name, tag) == digest]
         return pointing
-
-    async def _names(self, name: RepositoryName, tag: str, digest: Digest) -> bool:
-        try:
-            return await read_link(self._driver, layout.tag_current(name, tag)) == digest
-        except PathNotFound:
-            return False
 
     async def _current(self, name: RepositoryName, tags: Sequence[str]) -> list[str]:
         present = await self._driver.present([layout.tag_current(name, tag) for tag in tags])

@@ -72,6 +72,16 @@ async def test_a_tag_moves_and_its_history_stays(tags: Tags, driver: Driver) -> 
         assert await read_link(driver, layout.tag_index(APP, Tag("latest"), digest)) == digest
 
 
+async def test_a_tag_of_a_cache_has_no_history(tags: Tags, driver: Driver) -> None:
+    """What it names now stands in it, as Distribution wants it, and nothing that could outlive what it named."""
+    for digest in (ONE, TWO, ONE, ONE):
+        await tags.move(APP, Tag("latest"), digest)
+
+        assert await tags.resolve(APP, Tag("latest")) == digest
+        history = [layout.tag_index(APP, Tag("latest"), known) for known in (ONE, TWO)]
+        assert list(await driver.present(history)) == [digest == ONE, digest == TWO]
+
+
 @pytest.mark.parametrize("after", [*NAMES, *BETWEEN], ids=lambda text: ascii(text)[:20])
 async def test_a_page_is_what_follows_the_last_name(named: Tags, after: str) -> None:
     """In code point order, strictly after it, whether or not there is a tag of that name, or could be one."""
