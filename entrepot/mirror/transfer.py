@@ -22,7 +22,10 @@ Open = Callable[[int], AbstractAsyncContextManager[Download]]
 """Begins a download at an offset; each time with the registry itself, as a redirect's signature may have expired."""
 
 _TRIES = 3
-"""How often in a row a transfer may break off without a byte of progress."""
+"""How often in a row a transfer may break off without having brought what was worth it."""
+
+_WORTH, _SHARE = 1 << 20, 100
+"""It was, where it brought so many bytes, or that part of the blob: else a transfer could go on by bytes for ever."""
 
 _UNKNOWN = -1
 _FIRST_PAUSE = 0.1  # seconds; doubled at each further try
@@ -63,7 +66,8 @@ class Transfer:
                 failure = error
             if self.position == self.size:
                 return
-            tries = await self._again(0 if self.position > reached else tries, failure)
+            brought = self.position - reached
+            tries = await self._again(0 if brought > min(_WORTH, self.size // _SHARE) else tries, failure)
 
     def _advance(self, count: int) -> None:
         self.position += count

@@ -117,7 +117,7 @@ async def test_a_download_that_breaks_off_is_gone_on_with(
 
 
 async def test_a_download_that_brings_nothing_more_is_given_up(upstream: TestUpstream, worker: Worker) -> None:
-    """After a few tries in a row; each that brings a byte counts anew."""
+    """After a few tries in a row; each that brings a good part counts anew."""
     content = os.urandom(SIZE)
     digest = upstream.add_blob(NAME, content)
     upstream.misbehave(cut(0), path="/blobs/", method="GET")
@@ -128,6 +128,32 @@ async def test_a_download_that_brings_nothing_more_is_given_up(upstream: TestUps
     assert got == content[: len(got)]
     assert len(got) <= SIZE - HELD_BACK
     assert upstream.count("GET") == 4
+
+
+@pytest.mark.parametrize("brought", [1, SIZE // 100])
+async def test_a_download_that_goes_on_by_very_little_is_given_up(
+    upstream: TestUpstream, worker: Worker, brought: int
+) -> None:
+    """Its clients would wait for ever, and the upstream be asked for ever."""
+    digest = upstream.add_blob(NAME, os.urandom(SIZE))
+    upstream.misbehave(cut(brought), path="/blobs/", method="GET")
+
+    await worker.blob(digest)
+
+    assert upstream.count("GET") == 4
+
+
+async def test_a_download_that_breaks_off_all_the_time_but_goes_on_comes_to_its_end(
+    upstream: TestUpstream, worker: Worker
+) -> None:
+    """However often that is."""
+    content = os.urandom(SIZE)
+    digest = upstream.add_blob(NAME, content)
+    upstream.misbehave(cut(SIZE // 9), path="/blobs/", method="GET")
+
+    assert await worker.blob(digest) == content
+
+    assert upstream.count("GET") == 10
 
 
 @pytest.mark.parametrize("fault", [flipped(5), body(b""), body(b"x" * 2000), lying_length(SMALL - 1)])
