@@ -120,9 +120,14 @@ def zone_of(url: Url) -> Zone:
     if host == "localhost" or host.endswith(".localhost"):
         return Zone.LOOPBACK
     try:
-        return _zone(_plain(ipaddress.ip_address(host)))
+        return zone_of_ip(host)
     except ValueError:
         return Zone.PUBLIC
+
+
+def zone_of_ip(text: str) -> Zone:
+    """How near an address is. Raises ValueError where it is none."""
+    return _zone(_plain(ipaddress.ip_address(text)))
 
 
 def _plain(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

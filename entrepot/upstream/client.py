@@ -19,6 +19,7 @@ from entrepot.upstream.manifests import fetch_manifest, resolve
 from entrepot.upstream.questions import Questions
 from entrepot.upstream.referrers import list_referrers
 from entrepot.upstream.route import Route
+from entrepot.upstream.vicinity import Lookup, Vicinity, look_up
 from entrepot.upstream.waiting import deadline
 from entrepot.upstream.watch import Watch
 
@@ -40,12 +41,13 @@ class OciUpstream:
         ca: str = "",
         clientcert: str = "",
         proxyurl: str = "",
+        lookup: Lookup = look_up,
     ) -> None:
         """`realm_hosts` are further names of token services that may see the credentials.
 
         `label` is the upstream's name in figures and logs, its host where none is given. `ca` is a file of authorities
         to trust beside the system's, `clientcert` one of our certificate and key, both PEM and read here; `proxyurl`
-        replaces the proxies of the environment and may hold a password.
+        replaces the proxies of the environment and may hold a password. `lookup` asks DNS where a redirect leads.
 
         Raises ValueError, fit for the operator, where `remoteurl` is no address of an upstream or a file is no good.
         """
@@ -55,7 +57,13 @@ class OciUpstream:
         route = Route.read(ca, clientcert, proxyurl)
         self._listing = limits.listing
         self._questions = Questions(
-            address, credentials, realm_hosts=realm_hosts, limits=limits, route=route, watch=watch
+            address,
+            credentials,
+            realm_hosts=realm_hosts,
+            limits=limits,
+            route=route,
+            watch=watch,
+            vicinity=Vicinity(address, limits.connect, route.is_proxied, lookup),
         )
 
     async def resolve(self, name: RepositoryName, tag: Tag) -> Digest:

@@ -20,6 +20,7 @@ from entrepot.upstream.message import Head, Request
 from entrepot.upstream.redirects import HOP_LIMIT, is_redirect, next_request
 from entrepot.upstream.reply import Reply
 from entrepot.upstream.transport import Sender
+from entrepot.upstream.vicinity import Vicinity
 from entrepot.wire.challenge import Challenge
 
 ROUND_LIMIT = 2
@@ -29,9 +30,10 @@ ROUND_LIMIT = 2
 class Exchange:
     """Asks one upstream; whoever asks says by which sender."""
 
-    def __init__(self, address: Address, authorizer: Authorizer) -> None:
+    def __init__(self, address: Address, authorizer: Authorizer, vicinity: Vicinity) -> None:
         self._address = address
         self._authorizer = authorizer
+        self._vicinity = vicinity
 
     @asynccontextmanager
     async def ask(self, sender: Sender, request: Request, name: RepositoryName) -> AsyncIterator[Reply]:
@@ -59,6 +61,7 @@ class Exchange:
             if not is_redirect(reply.head):
                 return reply
             request = next_request(request, reply.head, self._address)
+            await self._vicinity.check(request.url)
             await hops.aclose()
         raise UpstreamFailed(f"the upstream redirects more than {HOP_LIMIT} times")
 

@@ -24,6 +24,7 @@ from entrepot.upstream.route import Route
 from entrepot.upstream.slots import Slots
 from entrepot.upstream.tokens import TOKEN_ANSWER_LIMIT, TokenAnswer, TokenRequest
 from entrepot.upstream.transport import Transport
+from entrepot.upstream.vicinity import Vicinity
 from entrepot.upstream.waiting import Pace, deadline
 from entrepot.upstream.watch import Watch, Watched
 
@@ -40,6 +41,7 @@ class Questions:
         limits: Limits,
         route: Route,
         watch: Watch,
+        vicinity: Vicinity,
     ) -> None:
         idle = min(limits.idle, limits.metadata)
         self._address = address
@@ -51,7 +53,7 @@ class Questions:
         self._metadata_slots = Slots(limits.metadata_connections, limits.queue, min(limits.turn, idle))
         self._blob_slots = Slots(limits.blob_connections, limits.queue, min(limits.turn, limits.idle))
         self._authorizer = Authorizer(address, credentials, self._ask_token_service, realm_hosts=realm_hosts)
-        self._exchange = Exchange(address, self._authorizer)
+        self._exchange = Exchange(address, self._authorizer, vicinity)
         self._retries = Retries(self._exchange, watch, limits.pauses)
 
     def url(self, name: RepositoryName, path: str, query: Mapping[str, str] | None = None) -> Url:

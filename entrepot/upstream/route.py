@@ -10,6 +10,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+from urllib.request import getproxies, proxy_bypass
 
 from pyreqwest.client import ClientBuilder
 from pyreqwest.http import Url
@@ -48,6 +49,12 @@ class Route:
         if self.identity is not None:
             builder = builder.identity_pem(self.identity)
         return builder if self.proxy is None else builder.proxy(ProxyBuilder.all(self.proxy))
+
+    def is_proxied(self, url: Url) -> bool:
+        """Whether the way there leads through a proxy."""
+        if self.proxy is not None:
+            return True
+        return bool(getproxies().keys() & {url.scheme, "all"}) and not proxy_bypass(url.authority)
 
 
 def _read(path: str, what: str) -> bytes:
