@@ -11,6 +11,7 @@ from entrepot.index import rows
 from entrepot.index.counting import Count
 from entrepot.index.database import Database
 from entrepot.index.rows import NamespaceOf
+from entrepot.index.writers import dead_writers, dismiss, writers_of
 from entrepot.ledger import Holdings, Kind, Link, TagLink
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName, Tag
@@ -46,6 +47,7 @@ class SqliteInventory:
 
     def __init__(self, path: str, namespace_of: NamespaceOf) -> None:
         self._database = Database(path, patience=10.0)
+        self._writers = writers_of(path)
         self._namespace_of = namespace_of
         self._count = Count()
 
@@ -63,6 +65,14 @@ class SqliteInventory:
 
     async def set_surveyed_at(self, at: float) -> None:
         await self._write(lambda connection: connection.execute(_SET, ("surveyed_at", str(at))))
+
+    async def dead_writers(self) -> Sequence[str]:
+        """Processes that were killed, each with what it knew of the last second; until they are dismissed."""
+        return await asyncio.to_thread(dead_writers, self._writers)
+
+    async def dismiss(self, writers: Sequence[str]) -> None:
+        """What these knew is known."""
+        await asyncio.to_thread(dismiss, writers)
 
     async def record(self, holdings: Holdings) -> None:
         """Add what a survey has found; rows that are newer stay as they are."""

@@ -14,6 +14,7 @@ from entrepot.index import rows
 from entrepot.index.database import Database, connect, inode_of
 from entrepot.index.notes import BOUND, Notes
 from entrepot.index.rows import NamespaceOf
+from entrepot.index.writers import Writer, writers_of
 from entrepot.ledger import Kind, Link, TagLink
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import references
@@ -38,6 +39,7 @@ class SqliteLedger:
     def __init__(self, path: str, namespace_of: NamespaceOf, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._database = Database(path)
+        self._writer = Writer(writers_of(path))
         self._namespace_of = namespace_of
         self._clock = clock
         self._notes = Notes()
@@ -110,6 +112,8 @@ class SqliteLedger:
     async def run(self) -> None:
         """Write every second until cancelled, then a last time; raises nothing else."""
         try:
+            with suppress(OSError):  # said when there is something to write
+                await asyncio.to_thread(self._writer.enter)
             while True:
                 await asyncio.sleep(_INTERVAL)
                 await self.flush()
@@ -117,6 +121,7 @@ class SqliteLedger:
             await asyncio.shield(self.flush())
             self._stop_reading()
             self._database.close()
+            self._writer.leave(is_done=not self._notes)
 
     async def flush(self) -> None:
         """Write what is noted; what cannot be written now is kept, within bounds, and tried again next time."""
@@ -143,6 +148,8 @@ class SqliteLedger:
         self._condition = condition
 
     def _write(self, notes: Notes) -> None:
+        with suppress(OSError):  # where files can not be locked, what is lost with a process stays so until a survey
+            self._writer.enter()
         now = self._clock()
         links = [Link(*key, size, now) for key, size in notes.kept.items()]
         # What a new manifest needs may have been here for long.

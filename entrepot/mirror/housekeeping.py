@@ -19,6 +19,9 @@ INTERVAL = 5.0
 SURVEY_INTERVAL = 24 * 3600.0
 """Seconds, between two surveys of all that is kept."""
 
+_SHARE = 10.0
+"""Of the time: workers that are killed all the time must not keep the keeper surveying."""
+
 _PAGE = 500
 _PAUSE = 0.01  # seconds after each part of a survey, so that it leaves disk and processor to those who pull
 
@@ -31,6 +34,8 @@ class Records(Protocol):
     async def check(self) -> None: ...
     async def surveyed_at(self) -> float | None: ...
     async def set_surveyed_at(self, at: float) -> None: ...
+    async def dead_writers(self) -> Sequence[str]: ...
+    async def dismiss(self, writers: Sequence[str]) -> None: ...
     async def record(self, holdings: Holdings) -> None: ...
     async def page(self, after: Link | None, limit: int) -> Sequence[Link]: ...
     async def forget(self, links: Sequence[Link]) -> None: ...
@@ -90,6 +95,7 @@ class Housekeeping:
         self._interval = interval
         self._survey_interval = survey_interval
         self._pause = pause
+        self._rest = 0.0
         # What a pass has just renamed must not be taken for what a crash has left.
         self._turn = asyncio.Lock()
 
@@ -119,10 +125,14 @@ class Housekeeping:
             await self._expiry.run_once()
 
     async def survey_if_due(self) -> None:
-        """Survey where the index is new, was lost, or is old."""
-        at = await self._records.surveyed_at()
-        if at is None or not at <= self._clock() < at + self._survey_interval:
+        """Survey where the index is new, was lost, or is old, and where somebody was killed who had not written all."""
+        at, dead = await self._records.surveyed_at(), await self._records.dead_writers()
+        interval = self._rest if dead else self._survey_interval
+        began = self._clock()
+        if at is None or not at <= began < at + interval:
             await self.survey(is_first=at is None)
+            self._rest = _SHARE * (self._clock() - began)
+            await self._records.dismiss(dead)
 
     async def survey(self, *, is_first: bool) -> None:
         """Make the records say what the layout holds, and remove leftovers."""

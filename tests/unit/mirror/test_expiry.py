@@ -174,7 +174,7 @@ async def test_a_layer_that_is_older_than_its_manifest_counts_as_used_with_it(ke
     old = layer({"a": b"content"})
     await kept.pull(APP, index([image([old])]))
     os.utime(kept.link(APP, Digest.parse(old.digest)), (kept.now - 6 * DAY,) * 2)
-    for file in kept.index.parent.iterdir():
+    for file in kept.index.parent.glob(f"{kept.index.name}*"):
         file.unlink()
     await kept.housekeeping.survey_if_due()
     kept.now += 2 * DAY
