@@ -1,6 +1,7 @@
-"""What a worker has noted and not yet written: plain sets and dictionaries, filled in any thread without a lock.
+"""What a worker has noted and not yet written: plain sets and dictionaries, filled without a lock.
 
-Each note is one operation of the interpreter on one of them, and draining replaces them before it reads them.
+Each note is one operation of the interpreter on one of them, and draining replaces them before it reads them. So threads
+may note uses, of which one may be lost with that; what was kept and confirmed is noted by the event loop, which drains.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Notes:
         return bool(self.used or self.kept or self.needs or self.confirmed)
 
     def settled(self) -> Notes:
-        """A copy that nobody adds to: a thread that was about to note something may still do so in this one."""
+        """A copy that nobody adds to: a thread that was about to note a use may still do so in this one."""
         # Each of these copies is made without the interpreter running anything else in between.
         return Notes(self.used.copy(), self.kept.copy(), self.needs.copy(), self.confirmed.copy())
 
