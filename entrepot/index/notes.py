@@ -1,7 +1,7 @@
 """What a worker has noted and not yet written: plain sets and dictionaries, filled without a lock.
 
 Each note is one operation of the interpreter on one of them, and draining replaces them before it reads them. So
-threads may note uses, of which one may be lost with that; what was kept and confirmed the event loop notes, which drains.
+threads may note uses, of which one may be lost with that; all else is noted by the event loop, which drains.
 """
 
 from __future__ import annotations
