@@ -51,6 +51,14 @@ class Holdings:
     tags: Sequence[TagLink] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """Content that a crash has left: renamed to be evicted, or brought here and perhaps never linked."""
+
+    evicted: Sequence[Digest] = ()
+    brought: Sequence[Digest] = ()
+
+
 class Ledger(Protocol):
     """What a worker notes and asks. No method waits, and those that note may be called in any thread.
 

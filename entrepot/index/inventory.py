@@ -159,6 +159,11 @@ class SqliteInventory:
         found = await self._read("SELECT digest FROM leaving WHERE digest > ? ORDER BY digest LIMIT ?", (after, limit))
         return [Digest(row[0]) for row in found]
 
+    async def leave(self, digests: Sequence[Digest]) -> None:
+        """Content that may have no link."""
+        rows = [(digest,) for digest in digests]
+        await self._write(lambda connection: connection.executemany(_LEAVE, rows))
+
     async def gone(self, digests: Iterable[Digest]) -> None:
         """There is nothing left to do for these."""
         wanted = [(digest,) for digest in digests]

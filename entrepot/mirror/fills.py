@@ -136,8 +136,9 @@ class Fills:
         # Nobody who pulls has to wait until it is durable.
         await asyncio.to_thread(fill.spool.sync)
         await self._cache.adopt(digest)
-        fill.spool.discard_record()
         await self._link(digest, fill, set())
+        # Last: content beside a record is what a crash may have left without a link.
+        fill.spool.discard_record()
         await self._report(fill, replace(fill.progress, state=KEPT))
         log.info("blob_filled", digest=digest, repository=fill.progress.name, size=fill.progress.written)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from entrepot.ledger import Holdings, Kind, Link
+from entrepot.ledger import Holdings, Kind, Link, Remains
 from entrepot.mirror.expiry import Bounds, Freed
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName
@@ -39,6 +39,7 @@ class Records(Protocol):
     async def record(self, holdings: Holdings) -> None: ...
     async def page(self, after: Link | None, limit: int) -> Sequence[Link]: ...
     async def forget(self, links: Sequence[Link]) -> None: ...
+    async def leave(self, digests: Sequence[Digest]) -> None: ...
 
 
 class Layout(Protocol):
@@ -62,7 +63,7 @@ class Unfinished(Protocol):
 
 
 class Housekeeping:
-    """Runs beside the server, in one process of a node; `sweep` removes leftovers and names what is half evicted.
+    """Runs beside the server, in one process of a node; `sweep` removes leftovers and names what is half done.
 
     `expiries` reads what a Distribution, whose data this was, knew of it; asked only where nothing else is known.
     """
@@ -74,7 +75,7 @@ class Housekeeping:
         expiry: Passes,
         removal: Unfinished,
         *,
-        sweep: Callable[[], Awaitable[Sequence[Digest]]],
+        sweep: Callable[[], Awaitable[Remains]],
         expiries: Callable[[], Awaitable[Expiries]],
         bounds: Mapping[str, Bounds],
         namespace_of: Callable[[RepositoryName], str],
@@ -147,7 +148,10 @@ class Housekeeping:
         gone = await self._forget_absent()
         await self._records.set_surveyed_at(began)
         async with self._turn:
-            await self._removal.settle(await self._sweep())
+            remains = await self._sweep()
+            await self._removal.settle(remains.evicted)
+            # The next pass looks whether it is linked.
+            await self._records.leave(remains.brought)
         log.info("cache_surveyed", links=links, gone=gone, seconds=round(self._clock() - began, 3))
 
     def _dated(self, link: Link, expiries: Expiries, now: float) -> Link:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from itertools import compress
 
 from entrepot.driver import Driver, LocalPaths, PathInvalid, PathNotFound
+from entrepot.ledger import Remains
 from entrepot.oci.digest import ENCODED_LENGTH, Digest
 from entrepot.oci.errors import DigestInvalid
 from entrepot.storage import layout
@@ -20,6 +21,7 @@ from entrepot.telemetry import get_logger
 log = get_logger(__name__)
 
 _BATCH = 1000
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Leftovers:
@@ -33,25 +35,42 @@ class Leftovers:
         self._age = age
         self._clock = clock
 
-    async def sweep(self) -> list[Digest]:
-        """Remove spools that no fill will go on with, and say of what content was renamed to be evicted."""
+    async def sweep(self) -> Remains:
+        """Remove spools that no fill will go on with, and say what of their content others have left half done."""
         evicted: list[Digest] = []
+        brought: list[Digest] = []
         async for digests in self._digests():
             evicted += await self._having(digests, layout.blob_evicted)
             spools = await self._having(digests, layout.blob_spool)
             records = await self._having(digests, _record)
+            # A fill removes its record last.
+            brought += [digest for digest in records if await asyncio.to_thread(self._is_abandoned, digest)]
             for digest in {*spools, *records}:
                 if await asyncio.to_thread(self._remove_spool, self._local.local_path(layout.blob_spool(digest))):
                     log.info("spool_removed", digest=digest)
-        return evicted
+        return Remains(evicted, brought)
 
     async def _having(self, digests: Sequence[Digest], path: Callable[[Digest], str]) -> list[Digest]:
         return list(compress(digests, await self._driver.present([path(digest) for digest in digests])))
 
+    def _is_abandoned(self, digest: Digest) -> bool:
+        """Whether the content is there, and no fill that brought it is at work any more."""
+        try:
+            descriptor = os.open(self._local.local_path(layout.blob_data(digest)), _FLAGS)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
     def _remove_spool(self, spool: str) -> bool:
         before = self._clock() - self._age
         try:
-            descriptor = os.open(spool, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(spool, _FLAGS)
         except FileNotFoundError:
             return _remove_older(f"{spool}.progress", before)
         except OSError as error:

@@ -131,4 +131,10 @@ def leftovers(root: Path) -> list[str]:
     """Files that are no blob and no link: spools and their records, temporary files. The index is neither."""
     names = ("data", "link")
     found = [path for path in root.rglob("*") if path.is_file() and path.name not in names]
-    return [str(path.relative_to(root)) for path in found if not path.name.startswith("index.db")]
+    index = root / "entrepot"
+    others = ("index.db", "writers")
+    return [
+        str(path.relative_to(root))
+        for path in found
+        if not (path.is_relative_to(index) and path.relative_to(index).parts[0].startswith(others))
+    ]

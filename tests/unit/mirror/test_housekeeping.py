@@ -207,6 +207,24 @@ async def test_spools_that_no_fill_will_go_on_with_are_removed(kept: KeptCache) 
     assert young.with_suffix(".progress").exists()
 
 
+async def test_content_that_a_killed_fill_has_not_linked_leaves(kept: KeptCache) -> None:
+    """It counted for no bound, and nobody might ask for it again; what was linked, or still is brought, stays."""
+    contents = [b"linked", b"unlinked", b"brought now"]
+    linked, unlinked, brought = [await kept.fill(APP, content) for content in contents]
+    for digest in (linked, unlinked, brought):
+        Path(f"{kept.cache.spool_path(digest)}.progress").write_bytes(b"record")
+    for digest in (unlinked, brought):
+        kept.link(APP, digest).unlink()
+    lose(kept)
+    with kept.data(brought).open("rb") as leader:
+        fcntl.flock(leader, fcntl.LOCK_EX)
+        await kept.housekeeping.survey_if_due()
+
+    await kept.housekeeping.expire()
+
+    assert [kept.data(digest).exists() for digest in (linked, unlinked, brought)] == [True, False, True]
+
+
 def entry(name: str, digest: str, at: str, kind: object = 0) -> dict[str, object]:
     """As Distribution writes it."""
     return {"Key": f"{name}@{digest}", "ExpiryData": at, "EntryType": kind}
