@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from entrepot.api.gate import Gate
 from entrepot.api.hits import HitHandlers
 from entrepot.api.listings import JSON
 from entrepot.api.message import Header, Request, Response, content_response, empty_response
@@ -49,12 +50,14 @@ class Dispatcher:
         hits: HitHandlers | None = None,
         *,
         naming: Naming | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._routes = routes
         self._hits = hits if Action.PULL in allowed else None
         self._allowed = frozenset(allowed)
         self._prefix = prefix
         self._naming = naming
+        self._gate = gate
         self._common: tuple[Header, ...] = (_API_VERSION, *headers)
 
     def at_once(self, request: Request) -> Hit[Response] | None:
@@ -70,12 +73,30 @@ class Dispatcher:
             return None
         try:
             target = match(path[len(self._prefix) :])
-            hit = None if target is None else self._hits.answer(request, self._locate(request, target))
+            target = None if target is None else self._locate(request, target)
+            if target is None or not (self._gate is None or self._gate.knows(request, target)):
+                return None
+            hit = self._hits.answer(request, target)
         except RegistryError:
             return None
         if hit is not None:
             hit.value.headers.extend(self._common)
         return hit
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether it depends on who asks what he gets."""
+        return self._gate is not None
+
+    def admits(self, request: Request) -> bool:
+        """Whether the request may pass the gate, as far as that is known at once. May be called in any thread."""
+        if self._gate is None:
+            return True
+        try:
+            target = match(request.path[len(self._prefix) :])
+            return target is not None and self._gate.knows(request, self._locate(request, target))
+        except RegistryError:
+            return False
 
     def key(self, path: str, query: str, host: str) -> str | None:
         """The same for requests that mean the same thing; None where a query may change the answer."""
@@ -114,8 +135,21 @@ class Dispatcher:
         target = match(path)
         if target is None:
             return self._elsewhere(path)
-        handler = self._endpoint(request, target).handler
-        return await handler(request, self._locate(request, target))
+        target = await self._admit(request, target)
+        return await self._endpoint(request, target).handler(request, target)
+
+    async def _admit(self, request: Request, target: Target) -> Target:
+        """What is meant, once the client has got past the gate."""
+        if self._gate is None:
+            return self._locate(request, target)
+        try:
+            located = self._locate(request, target)
+        except RegistryError:
+            # What there is and what not is told only to who may come in.
+            await self._gate.admit(request, None)
+            raise
+        request.grant = await self._gate.admit(request, located)
+        return located
 
     def _locate(self, request: Request, target: Target) -> Target:
         if self._naming is None or not target.name:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 from urllib.parse import parse_qsl
 
+from entrepot.auth.base import EVERYTHING
 from entrepot.content import Body, Bytes
 from entrepot.oci.errors import UriTooLong
 
@@ -25,9 +26,20 @@ class Headers(Protocol):
 
 
 class Request:
-    """One request. `path` is percent-decoded once; `body` may be called once."""
+    """One request. `path` is percent-decoded once; `body` may be called once; `grant` is what its client may do."""
 
-    __slots__ = ("authority", "body", "client", "headers", "method", "path", "query", "scheme", "version")
+    __slots__ = (
+        "authority",
+        "body",
+        "client",
+        "grant",
+        "headers",
+        "method",
+        "path",
+        "query",
+        "scheme",
+        "version",
+    )
 
     def __init__(
         self,
@@ -51,6 +63,7 @@ class Request:
         self.authority = authority
         self.client = client
         self.version = version
+        self.grant = EVERYTHING
 
     def parameters(self) -> list[tuple[str, str]]:
         """The query's parameters, in order. Raises UriTooLong for more than any request needs."""

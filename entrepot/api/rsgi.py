@@ -90,7 +90,9 @@ class RsgiApplication:
             return None
         if headers.get("transfer-encoding") is not None or headers.get("expect") is not None:
             return None
-        # Before the dispatcher's gate, which lets everybody pull or nobody: what it refuses never gets here.
+        if self._dispatcher.is_guarded and not self._dispatcher.admits(_request(scope, _no_body)):
+            return None
+        # From here on all are equal: what nobody may do never gets here.
         key = self._dispatcher.key(scope.path, scope.query_string, headers.get("host") or scope.authority or "")
         standing = None if key is None else self._standing.find(key, headers)
         if standing is not None:

@@ -8,6 +8,7 @@ from entrepot.api.message import Request, Response, empty_response
 from entrepot.api.routes import Target
 from entrepot.api.state import StateSigner, UploadState
 from entrepot.api.urls import Urls
+from entrepot.auth.base import REPOSITORY, Access, Grant
 from entrepot.driver import NoSpace
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import CANONICAL, Digest, parse_algorithm
@@ -152,6 +153,19 @@ async def _mount(request: Request, repository: WritableRepository) -> Descriptor
         return None
     source = request.parameter("from")
     try:
-        return await repository.mount(Digest.parse(mount), RepositoryName.parse(source) if source else None)
+        digest = Digest.parse(mount)
+        if source or request.grant.resources is None:
+            return await repository.mount(digest, RepositoryName.parse(source) if source else None)
+        return await _mount_from_any(repository, digest, request.grant)
     except (DigestInvalid, NameInvalid):
         return None
+
+
+async def _mount_from_any(repository: WritableRepository, digest: Digest, grant: Grant) -> Descriptor | None:
+    """From one of the repositories that the client may read, and from no other."""
+    for kind, name in grant.resources or ():
+        if kind == REPOSITORY and grant.allows(Access(kind, name, "pull")):
+            mounted = await repository.mount(digest, RepositoryName.parse(name))
+            if mounted is not None:
+                return mounted
+    return None

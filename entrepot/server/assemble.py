@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 
 from entrepot.api.access_log import AccessLog
 from entrepot.api.dispatch import Dispatcher
+from entrepot.api.gate import Gate
 from entrepot.api.hits import HitHandlers
 from entrepot.api.listings import PageLimits
 from entrepot.api.message import Header
@@ -25,6 +26,7 @@ from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.guarded import Guarded
 from entrepot.drivers.memory import MemoryDriver
 from entrepot.registry import Hits, Outcome
+from entrepot.server.authentication import build_authenticator
 from entrepot.server.logs import configure_logs
 from entrepot.server.metering import meter_for
 from entrepot.server.mirroring import build_mirror, local_names
@@ -48,6 +50,7 @@ def assemble(plan: Plan) -> RsgiApplication:
     routes = build_routes(
         served.registry, build_urls(configuration.http), StateSigner(plan.secret), build_limits(configuration)
     )
+    authenticator = build_authenticator(configuration.auth)
     dispatcher = Dispatcher(
         routes,
         allowed_actions(configuration),
@@ -55,6 +58,7 @@ def assemble(plan: Plan) -> RsgiApplication:
         build_headers(configuration.http),
         None if served.hits is None else HitHandlers(served.hits, provenance(served.outcome)),
         naming=served.naming,
+        gate=None if authenticator is None else Gate(authenticator),
     )
     access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)
     return RsgiApplication(dispatcher, access_log, plan.patience.body, close, served.background)

@@ -21,6 +21,7 @@ from entrepot.config.readable import unreadable_files
 from entrepot.config.root import Configuration
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.server.assemble import assemble
+from entrepot.server.authentication import AuthInvalid, build_authenticator, provision_htpasswd
 from entrepot.server.certificates import check_certificate
 from entrepot.server.duties import assemble_duties, build_debug, wanted_duties
 from entrepot.server.keeper import keep
@@ -64,6 +65,7 @@ def serve(
     configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
     check_storage(configuration)
     check_upstreams(configuration)
+    check_auth(configuration)
     if configuration.http.tls.certificate:
         check_certificate(configuration.http.tls)
     debug = open_debug(configuration.http)
@@ -144,6 +146,15 @@ def check_upstreams(configuration: Configuration) -> None:
             build_upstream(source, SilentMeter())
         except ValueError as error:
             raise StartFailed(f"proxy, {source.domain}: {error}") from None
+
+
+def check_auth(configuration: Configuration) -> None:
+    """Raises StartFailed where what `auth` names cannot be used."""
+    try:
+        provision_htpasswd(configuration.auth)
+        build_authenticator(configuration.auth)
+    except AuthInvalid as error:
+        raise StartFailed(str(error)) from None
 
 
 def _server_options(http: Http, patience: Patience, workers: int) -> dict[str, Any]:

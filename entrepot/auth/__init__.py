@@ -1,0 +1,1 @@
+"""Who may do what: authenticators, which judge what a request presents. Must not know HTTP servers or registries."""
