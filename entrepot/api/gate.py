@@ -53,4 +53,6 @@ def _presented(request: Request) -> Presented:
     headers = request.headers
     forwarded = headers.get("x-forwarded-proto")
     scheme = forwarded if forwarded in _SCHEMES else "https"
-    return Presented(headers.get("authorization"), scheme, request.authority, request.client)
+    # Without the port, which changes with each connection.
+    address = request.client.rpartition(":")[0]
+    return Presented(headers.get("authorization"), scheme, request.authority, address)

@@ -21,7 +21,7 @@ class Access(NamedTuple):
 
 
 class Presented(NamedTuple):
-    """What a request brings: its Authorization header, and where it was sent to and from."""
+    """What a request brings: its Authorization header, the scheme and host it was sent to, and its client's address."""
 
     authorization: str | None
     scheme: str = "http"
