@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from entrepot.api.gate import Gate
 from entrepot.api.hits import HitHandlers
@@ -15,6 +16,7 @@ from entrepot.oci.errors import (
     EncodingUnsupported,
     RegistryError,
     StorageFull,
+    Unavailable,
     Unsupported,
     UriTooLong,
     encode,
@@ -34,6 +36,14 @@ class ClientGone(Exception):
     """The client left in the middle of its request; there is nobody to answer."""
 
 
+class Health(Protocol):
+    """What is known of the checks of this node."""
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether one of them fails. Asked with every request."""
+
+
 class Dispatcher:
     """Answers requests; never raises anything but ClientGone.
 
@@ -51,6 +61,7 @@ class Dispatcher:
         *,
         naming: Naming | None = None,
         gate: Gate | None = None,
+        health: Health | None = None,
     ) -> None:
         self._routes = routes
         self._hits = hits if Action.PULL in allowed else None
@@ -58,6 +69,7 @@ class Dispatcher:
         self._prefix = prefix
         self._naming = naming
         self._gate = gate
+        self._health = health
         self._common: tuple[Header, ...] = (_API_VERSION, *headers)
 
     def at_once(self, request: Request) -> Hit[Response] | None:
@@ -84,19 +96,23 @@ class Dispatcher:
         return hit
 
     @property
-    def is_guarded(self) -> bool:
-        """Whether it depends on who asks what he gets."""
-        return self._gate is not None
+    def is_open(self) -> bool:
+        """Whether everybody gets what he may ask for, whoever he is."""
+        return self._gate is None and not self._is_failing
 
     def admits(self, request: Request) -> bool:
-        """Whether the request may pass the gate, as far as that is known at once. May be called in any thread."""
-        if self._gate is None:
-            return True
+        """Whether the request may pass, as far as that is known without waiting. May be called in any thread."""
+        if self._gate is None or self._is_failing:
+            return not self._is_failing
         try:
             target = match(request.path[len(self._prefix) :])
             return target is not None and self._gate.knows(request, self._locate(request, target))
         except RegistryError:
             return False
+
+    @property
+    def _is_failing(self) -> bool:
+        return self._health is not None and self._health.is_failing
 
     def key(self, path: str, query: str, host: str) -> str | None:
         """The same for requests that mean the same thing; None where a query may change the answer."""
@@ -127,6 +143,13 @@ class Dispatcher:
         path = request.path
         if len(path) + len(request.query) > _LONGEST_URL:
             raise UriTooLong(f"longer than {_LONGEST_URL} bytes")
+        if path == "/livez":
+            return content_response(200, "text/plain; charset=utf-8", b"ok\n")
+        if self._is_failing:
+            # In Distribution's words; what fails is told where operators look, not to the world.
+            raise Unavailable("health check failed: please see /debug/health")
+        if path == "/readyz":
+            return content_response(200, "text/plain; charset=utf-8", b"ok\n")
         if path == "/":
             return empty_response(200, [("cache-control", "no-cache")])
         if not path.startswith(self._prefix):

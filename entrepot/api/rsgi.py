@@ -90,7 +90,7 @@ class RsgiApplication:
             return None
         if headers.get("transfer-encoding") is not None or headers.get("expect") is not None:
             return None
-        if self._dispatcher.is_guarded and not self._dispatcher.admits(_request(scope, _no_body)):
+        if not self._dispatcher.is_open and not self._dispatcher.admits(_request(scope, _no_body)):
             return None
         # From here on all are equal: what nobody may do never gets here.
         key = self._dispatcher.key(scope.path, scope.query_string, headers.get("host") or scope.authority or "")

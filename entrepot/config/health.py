@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
 
 from entrepot.config.address import Peer
 from entrepot.config.headers import Headers
-from entrepot.config.section import Section
+from entrepot.config.section import Given, Section
 from entrepot.config.types import Count, FilePath, Flag, Integer, Seconds, longer_than_zero_or, not_empty, positive_or
 from entrepot.config.urls import Url
 
@@ -55,6 +56,14 @@ class Health(Section):
     """All times are in seconds; a threshold is the number of failures in a row that count."""
 
     segments = {"file": "FILECHECKERS", "http": "HTTPCHECKERS", "tcp": "TCPCHECKERS"}
+
+    @classmethod
+    def contradictions(cls, given: Given) -> Iterator[tuple[str, str]]:
+        for key, named in (("file", "file"), ("http", "uri"), ("tcp", "addr")):
+            checks = given.get(key)
+            names = [one.get(named) for one in checks if isinstance(one, dict)] if isinstance(checks, list) else []
+            for name in sorted({str(name) for name in names if name and names.count(name) > 1}):
+                yield key, f"{name} is checked twice"
 
     storagedriver: StorageCheck = StorageCheck()
     file: tuple[FileCheck, ...] = ()

@@ -28,7 +28,6 @@ NOT_YET = (
     "http.tls.letsencrypt",
     "notifications",
     "redis",
-    "health",
     "proxy.cachewritetimeout",
     "compatibility",
     "validation.manifests.indexes",
@@ -38,7 +37,6 @@ NOT_YET = (
 _NOT_YET_VALUES = {"storage.cache.blobdescriptor": "redis", "storage.cache.layerinfo": "redis"}
 
 _HARMLESS: Mapping[str, Callable[[Any], bool]] = {
-    "health": lambda health: not (health.storagedriver.enabled or health.file or health.http or health.tcp),
     "proxy.cachewritetimeout": lambda _: False,
 }
 """Where the default is not what the program does: the values that ask for no more than it does do."""

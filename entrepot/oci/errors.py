@@ -129,6 +129,10 @@ class Unauthorized(RegistryError):
     code, status, message = "UNAUTHORIZED", 401, "authentication required"
 
 
+class Unavailable(RegistryError):
+    code, status, message = "UNAVAILABLE", 503, "service unavailable"
+
+
 class Unsupported(RegistryError):
     code, status, message = "UNSUPPORTED", 405, "The operation is unsupported."
 

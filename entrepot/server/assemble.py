@@ -59,6 +59,7 @@ def assemble(plan: Plan) -> RsgiApplication:
         None if served.hits is None else HitHandlers(served.hits, provenance(served.outcome)),
         naming=served.naming,
         gate=None if authenticator is None else Gate(authenticator),
+        health=plan.health,
     )
     access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)
     return RsgiApplication(dispatcher, access_log, plan.patience.body, close, served.background)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from entrepot.health.state import HealthState
 from entrepot.metrics.exposition import expose
 from entrepot.telemetry import get_logger
 
@@ -32,12 +34,15 @@ _NOT_FOUND: Answer = ("404 Not Found", "text/plain; charset=utf-8", b"404 page n
 
 
 class DebugListener:
-    """A duty: answers on `listening`, with the figures at `path` where there is a directory of them."""
+    """A duty: answers on `listening`, with the figures at `path` where there is a directory of them, and `health`."""
 
-    def __init__(self, listening: socket.socket, path: str, figures: Path | None) -> None:
+    def __init__(
+        self, listening: socket.socket, path: str, figures: Path | None, health: HealthState | None = None
+    ) -> None:
         self._listening = listening
         self._path = path
         self._figures = figures
+        self._health = health
 
     async def run(self) -> None:
         """Serve in threads. They do not end at a cancellation, but with the process."""
@@ -56,10 +61,16 @@ class DebugListener:
             return _NOT_FOUND
         path = environ["PATH_INFO"]
         if path == "/debug/health":
-            return "200 OK", "application/json", b"{}"
+            return _health(self._health)
         if path == self._path and self._figures is not None:
             return _figures(self._figures, environ.get("HTTP_ACCEPT", ""))
         return _NOT_FOUND
+
+
+def _health(health: HealthState | None) -> Answer:
+    failures = {} if health is None else health.failures()
+    status = "503 Service Unavailable" if failures else "200 OK"
+    return status, "application/json", json.dumps(failures).encode()
 
 
 def _figures(directory: Path, accept: str) -> Answer:

@@ -9,6 +9,7 @@ from entrepot.config.drivers import Filesystem
 from entrepot.config.root import Configuration
 from entrepot.server.assemble import build_driver
 from entrepot.server.debug import DebugListener
+from entrepot.server.health import build_checkup, checked
 from entrepot.server.housekeeping import build_housekeeping
 from entrepot.server.keeper import Duty
 from entrepot.server.metering import meter_for
@@ -28,6 +29,8 @@ def wanted_duties(configuration: Configuration) -> Sequence[Maker]:
         makers.append(build_purging)
     if configuration.proxy.enabled:
         makers.append(build_expiry)
+    if checked(configuration):
+        makers.append(build_checkup)
     return makers
 
 
@@ -57,4 +60,4 @@ def build_purging(plan: Plan) -> Duty:
 
 def build_debug(plan: Plan, listening: socket) -> Duty:
     """Made before the fork, so that what it imports is in memory once."""
-    return DebugListener(listening, plan.configuration.http.debug.prometheus.path, plan.figures)
+    return DebugListener(listening, plan.configuration.http.debug.prometheus.path, plan.figures, plan.health)

@@ -1,4 +1,6 @@
-"""A plan: all that a worker needs to know, made once by the supervisor and sent to each. Holds values, no objects."""
+"""A plan: all that a worker needs to know, made once by the supervisor and sent to each. Holds values, and
+what the processes share.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrepot.config.root import Configuration
+from entrepot.health.state import HealthState
 from entrepot.server.patience import Patience
 
 
@@ -14,9 +17,11 @@ class Plan:
     """`secret` signs upload states: the same for all workers, and across restarts where `http.secret` is set.
 
     `figures` is the directory in which all processes count; None where nobody asked for figures.
+    `health` is what they all know of the checks; None where there are none.
     """
 
     configuration: Configuration
     secret: bytes
     patience: Patience
     figures: Path | None = None
+    health: HealthState | None = None

@@ -20,10 +20,12 @@ from entrepot.config.http import Http
 from entrepot.config.readable import unreadable_files
 from entrepot.config.root import Configuration
 from entrepot.drivers.filesystem import FilesystemDriver
+from entrepot.health.state import HealthState
 from entrepot.server.assemble import assemble
 from entrepot.server.authentication import AuthInvalid, build_authenticator, provision_htpasswd
 from entrepot.server.certificates import check_certificate
 from entrepot.server.duties import assemble_duties, build_debug, wanted_duties
+from entrepot.server.health import checked
 from entrepot.server.keeper import keep
 from entrepot.server.listener import Address, StartFailed, address_of, open_debug, prepare
 from entrepot.server.logs import configure_logs, open_standard_streams
@@ -72,7 +74,7 @@ def serve(
     address = prepare(configuration.http.listener)
     secret = configuration.http.secret.get_secret_value().encode()
     with figures_for(configuration.http.debug) as figures:
-        plan = Plan(configuration, secret, patience, figures)
+        plan = Plan(configuration, secret, patience, figures, HealthState() if checked(configuration) else None)
         _supervise(plan, debug, address, worker_count(configuration, workers), started)
 
 

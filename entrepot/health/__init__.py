@@ -1,0 +1,1 @@
+"""Health: what is checked, how often it may fail, and what all processes of a node know of it."""
