@@ -8,6 +8,7 @@ from entrepot.config.storage import DRIVERS
 from tests.unit.config.reading import MINIMAL, configured, minimal, problems
 
 S3 = "region: r, bucket: b"
+ALGORITHMS = "EdDSA, HS256, HS384, HS512, RS256, RS384, RS512, ES256, ES384, ES512, PS256, PS384, PS512"
 ENDPOINT = "notifications: {endpoints: [{name: a, url: 'https://example.org', %s}]}"
 
 CHECKS = [
@@ -35,12 +36,30 @@ CHECKS = [
     ("version: 0.1\nstorage: {inmemory: 5}", ["storage.inmemory: needs a mapping of settings"]),
     (
         "auth: {none: , silly: {realm: r, service: s}}",
-        [
-            "auth.silly: only one type of auth may be given, and there is none already",
-            "auth.silly: is not supported yet",
-        ],
+        ["auth.silly: only one type of auth may be given, and there is none already"],
     ),
     ("auth: htpaswd", ["auth.htpaswd: unknown key, did you mean auth.htpasswd?"]),
+    # who may do what, and what is checked
+    ("auth: {htpasswd: {realm: r}}", ["auth.htpasswd.path: required"]),
+    ("auth: {htpasswd: {realm: r, path: ''}}", ["auth.htpasswd.path: must not be empty"]),
+    ("auth: {token: {realm: r, issuer: i, service: s}}", ["auth.token.rootcertbundle: required without jwks"]),
+    (
+        "auth: {token: {realm: r, issuer: i, service: s, jwks: j, signingalgorithms: [none]}}",
+        [
+            f"auth.token.signingalgorithms[0]: 'none' is not one of {ALGORITHMS}",
+        ],
+    ),
+    (
+        "health: {storagedriver: {enabled: true, threshold: -1}}",
+        ["health.storagedriver.threshold: must not be negative"],
+    ),
+    ("health: {file: [{interval: 1s}]}", ["health.file[0].file: required"]),
+    (
+        "health: {http: [{uri: nowhere}]}",
+        ["health.http[0].uri: needs a URL that begins with http:// or https:// and names a host"],
+    ),
+    ("health: {tcp: [{addr: ''}]}", ["health.tcp[0].addr: must not be empty"]),
+    ("health: {tcp: [{addr: 'a:1'}, {addr: 'a:1', interval: 1s}]}", ["health.tcp: a:1 is checked twice"]),
     # levels, limits, choices
     ("log: {level: fatal}", ["log.level: 'fatal' is not one of error, warn, info, debug"]),
     ("loglevel: panic", ["loglevel: 'panic' is not one of error, warn, info, debug"]),
@@ -240,13 +259,6 @@ UNSUPPORTED_CHECKS = [
     ),
     ("version: 0.1\nstorage: {swift: {username: u}}", "storage.swift.authurl: required"),
     ("version: 0.1\nstorage: {oss: {bucket: b, chunksize: 1}}", "storage.oss.chunksize: must be at least 5242880"),
-    ("auth: {htpasswd: {realm: r}}", "auth.htpasswd.path: required"),
-    ("auth: {htpasswd: {realm: r, path: ''}}", "auth.htpasswd.path: must not be empty"),
-    ("auth: {token: {realm: r, issuer: i, service: s}}", "auth.token.rootcertbundle: required without jwks"),
-    (
-        "auth: {token: {realm: r, issuer: i, service: s, jwks: j, signingalgorithms: [none]}}",
-        "auth.token.signingalgorithms[0]: 'none' is not one of EdDSA, HS256, HS384, HS512, RS256, RS384, RS512, ",
-    ),
     (
         "middleware: {storage: [{name: redirekt}]}",
         "middleware.storage[0].name: 'redirekt' is not one of cloudfront, redirect, rewrite, did you mean redirect?",
@@ -280,13 +292,6 @@ UNSUPPORTED_CHECKS = [
     ("redis: {password: p}", "redis.addrs: required where another key of redis is given"),
     ("redis: {addr: 'a:1', db: -1}", "redis.db: must not be negative"),
     ("redis: {addrs: ['a:1'], tls: {key: k}}", "redis.tls.certificate: certificate and key go together"),
-    ("health: {storagedriver: {enabled: true, threshold: -1}}", "health.storagedriver.threshold: must not be negative"),
-    ("health: {file: [{interval: 1s}]}", "health.file[0].file: required"),
-    (
-        "health: {http: [{uri: nowhere}]}",
-        "health.http[0].uri: needs a URL that begins with http:// or https:// and names a host",
-    ),
-    ("health: {tcp: [{addr: ''}]}", "health.tcp[0].addr: must not be empty"),
     ("log: {hooks: [{type: pager}]}", "log.hooks[0].type: 'pager' is not one of mail"),
     (
         "log: {hooks: [{type: mail, levels: [loud]}]}",

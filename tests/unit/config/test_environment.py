@@ -109,7 +109,25 @@ def test_auth_is_built_from_several_variables() -> None:
         "REGISTRY_AUTH_HTPASSWD_PATH": "/auth/htpasswd",
     }
 
-    assert problems(MINIMAL, environ) == ["auth.htpasswd: is not supported yet"]
+    htpasswd = configured(MINIMAL, environ).auth.htpasswd
+
+    assert htpasswd is not None
+    assert (htpasswd.realm, htpasswd.path) == ("realm", "/auth/htpasswd")
+
+
+def test_checks_are_named_otherwise_than_their_keys() -> None:
+    """Distribution goes by the names of its own structures."""
+    environ = {
+        "REGISTRY_HEALTH_FILECHECKERS_0_FILE": "/file",
+        "REGISTRY_HEALTH_HTTPCHECKERS_0_URI": "https://example.org",
+        "REGISTRY_HEALTH_TCPCHECKERS_0_ADDR": "a:1",
+    }
+
+    health = configured(MINIMAL, environ).health
+
+    assert [one.file for one in health.file] == ["/file"]
+    assert [one.uri for one in health.http] == ["https://example.org"]
+    assert [one.addr for one in health.tcp] == ["a:1"]
 
 
 @pytest.mark.parametrize("section", ["", "maintenance: {readonly: {enabled: false}}"])
@@ -203,9 +221,6 @@ def test_drivers_are_found_in_any_case() -> None:
 @pytest.mark.parametrize(
     ("segments", "path"),
     [
-        ("HEALTH_FILECHECKERS_0_FILE", "health"),
-        ("HEALTH_HTTPCHECKERS_0_URI", "health"),
-        ("HEALTH_TCPCHECKERS_0_ADDR", "health"),
         ("COMPATIBILITY_SCHEMA1_TRUSTKEY", "compatibility"),
         ("NOTIFICATIONS_EVENTCONFIG_INCLUDEREFERENCES", "notifications"),
         ("REDIS_OPTIONS_ADDRS", "redis"),

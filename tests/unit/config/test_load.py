@@ -11,7 +11,7 @@ import pytest
 from entrepot.config.document import LONGEST_TEXT
 from entrepot.config.load import Loaded, load, locate, parse
 from entrepot.config.problems import ConfigurationError
-from tests.unit.config.reading import MINIMAL, SOURCE, problems
+from tests.unit.config.reading import MINIMAL, SOURCE, configured, problems
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -220,18 +220,15 @@ def test_a_problem_is_one_line_whatever_is_in_it() -> None:
     assert all(line.isprintable() for line in lines)
 
 
-def test_the_sample_of_a_mirror_needs_what_is_not_supported_yet() -> None:
-    """Everything else in it is understood."""
-    assert problems(MIRROR) == [
-        "health: is not supported yet",
-    ]
+def test_the_sample_of_a_mirror_is_understood() -> None:
+    """All of it."""
+    assert configured(MIRROR).proxy.enabled
 
 
 def test_the_sample_of_a_registry_needs_what_is_not_supported_yet() -> None:
     """Everything else in it is understood."""
     assert problems(WRITABLE) == [
         "storage.s3: is not supported yet",
-        "auth.token: is not supported yet",
         "middleware: is not supported yet",
         "notifications: is not supported yet",
     ]

@@ -25,9 +25,6 @@ GIVEN = [
     ("storage: {swift: {username: u, password: p, authurl: 'https://a/v3', container: c}}", "storage.swift"),
     ("storage: {oss: {accesskeyid: i, accesskeysecret: s, region: r, bucket: b}}", "storage.oss"),
     ("storage: {inmemory: , cache: {blobdescriptor: redis}}\nredis: {addr: 'a:1'}", "storage.cache.blobdescriptor"),
-    ("auth: {silly: {realm: r, service: s}}", "auth.silly"),
-    ("auth: {htpasswd: {realm: r, path: /p}}", "auth.htpasswd"),
-    ("auth: {token: {realm: r, issuer: i, service: s, jwks: j}}", "auth.token"),
     ("middleware: {storage: [{name: redirect, disabled: true, options: {baseurl: 'https://a'}}]}", "middleware"),
     ("middleware: {repository: [{name: a, options: {b: [1, {c: d}]}}]}", "middleware"),
     ("reporting: {newrelic: {verbose: true}}", "reporting"),
@@ -37,8 +34,6 @@ GIVEN = [
     ("notifications: {events: {includereferences: true}}", "notifications"),
     ("notifications: {endpoints: [{name: a, url: 'https://a', disabled: true}]}", "notifications"),
     ("redis: {addrs: ['a:1'], readtimeout: -1}", "redis"),
-    ("health: {storagedriver: {enabled: true}}", "health"),
-    ("health: {tcp: [{addr: 'a:1'}]}", "health"),
     ("proxy: {remoteurl: 'https://a', cachewritetimeout: 5m}", "proxy.cachewritetimeout"),
     ("compatibility: {schema1: {enabled: true}}", "compatibility"),
     ("validation: {manifests: {indexes: {platforms: none}}}", "validation.manifests.indexes"),
@@ -53,8 +48,6 @@ ASKS_NOTHING = [
     "http: {tls: {clientcas: [], letsencrypt: {}}}",
     "notifications: {endpoints: [], events: {includereferences: false}}",
     "redis: {}",
-    "health: {storagedriver: {enabled: false, interval: 5s, threshold: 3}}",
-    "health: {file: []}",
     "compatibility: {schema1: {enabled: false}}",
     "validation: {manifests: {indexes: {platforms: all}}}",
 ]
@@ -75,12 +68,10 @@ def test_what_asks_for_nothing_is_accepted(text: str) -> None:
     assert configured(minimal(text)).version == "0.1"
 
 
-@pytest.mark.parametrize("text", ["storage: s3", "storage: {s3: }", "auth: token", "auth: {token: ~}"])
+@pytest.mark.parametrize("text", ["storage: s3", "storage: {s3: }"])
 def test_a_name_without_parameters_is_not_supported_either(text: str) -> None:
     """Besides the parameters that are missing."""
-    assert any(
-        one.endswith(("s3: is not supported yet", "token: is not supported yet")) for one in problems(minimal(text))
-    )
+    assert any(one.endswith("s3: is not supported yet") for one in problems(minimal(text)))
 
 
 @pytest.mark.parametrize("dotted", NOT_YET)
@@ -95,7 +86,9 @@ def test_every_listed_path_is_a_setting(dotted: str) -> None:
 
 def test_a_bad_value_elsewhere_does_not_hide_what_is_missing() -> None:
     """Both are told, and a default is still a default."""
-    assert problems(f"{MINIMAL}http: {{addr: x}}\nhealth: {{storagedriver: {{enabled: true}}}}\nredis: {{}}") == [
+    assert problems(
+        f"{MINIMAL}http: {{addr: x}}\nnotifications: {{events: {{includereferences: true}}}}\nredis: {{}}"
+    ) == [
         "http.addr: 'x' is not host:port",
-        "health: is not supported yet",
+        "notifications: is not supported yet",
     ]
