@@ -1,4 +1,4 @@
-"""The command line: `entrepot serve`, `entrepot check-config`, `entrepot --version`."""
+"""The command line: `entrepot serve`, `check-config`, `garbage-collect` and `--version`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from entrepot import __version__
 from entrepot.cli.check_config import check_config
+from entrepot.cli.garbage_collect import garbage_collect
 from entrepot.cli.serve import serve
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command("check-config")(check_config)
+app.command("garbage-collect")(garbage_collect)
 
 
 def _print_version(asked: bool) -> None:

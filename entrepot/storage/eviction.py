@@ -95,9 +95,13 @@ class Eviction:
                 if subject is not None:
                     paths.append(layout.referrer_link(link.name, subject.digest, link.digest))
         for path in paths:
-            with suppress(PathNotFound):
-                await self._driver.delete(path)
-            await asyncio.to_thread(remove_directory, self._place(path))
+            await self.remove_link(path)
+
+    async def remove_link(self, path: str) -> None:
+        """Remove a link, and its directory unless somebody has just put another one there."""
+        with suppress(PathNotFound):
+            await self._driver.delete(path)
+        await asyncio.to_thread(remove_directory, self._place(path))
 
     async def free(self, marked: Mapping[Digest, Identity], needed: Needed) -> dict[Digest, int]:
         """Remove content that nobody needs, and say how many bytes each had. Waits until readers are done."""

@@ -6,15 +6,15 @@ import asyncio
 import fcntl
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import compress
 
-from entrepot.driver import Driver, LocalPaths, PathInvalid, PathNotFound
+from entrepot.driver import Driver, LocalPaths
 from entrepot.ledger import Remains
-from entrepot.oci.digest import ENCODED_LENGTH, Digest
-from entrepot.oci.errors import DigestInvalid
+from entrepot.oci.digest import Digest
 from entrepot.storage import layout
+from entrepot.storage.contents import contents
 from entrepot.storage.evicted import remove_directory
 from entrepot.telemetry import get_logger
 
@@ -39,7 +39,7 @@ class Leftovers:
         """Remove spools that no fill will go on with, and say what of their content others have left half done."""
         evicted: list[Digest] = []
         brought: list[Digest] = []
-        async for digests in self._digests():
+        async for digests in contents(self._driver, _BATCH):
             evicted += await self._having(digests, layout.blob_evicted)
             spools = await self._having(digests, layout.blob_spool)
             records = await self._having(digests, _record)
@@ -92,22 +92,6 @@ class Leftovers:
         finally:
             os.close(descriptor)
 
-    async def _digests(self) -> AsyncIterator[Sequence[Digest]]:
-        """All digests under which something lies, in batches."""
-        for algorithm in ENCODED_LENGTH:
-            directory = f"{layout.ROOT}/blobs/{algorithm}"
-            for first in await self._list(directory):
-                names = await self._list(f"{directory}/{first}")
-                for start in range(0, len(names), _BATCH):
-                    some = names[start : start + _BATCH]
-                    yield [digest for name in some if (digest := _digest(algorithm, first, name)) is not None]
-
-    async def _list(self, directory: str) -> Sequence[str]:
-        try:
-            return await self._driver.list(directory)
-        except (PathNotFound, PathInvalid):
-            return ()
-
 
 def _record(digest: Digest) -> str:
     return f"{layout.blob_spool(digest)}.progress"
@@ -122,11 +106,3 @@ def _remove_older(path: str, before: float) -> bool:
         return False
     remove_directory(path)
     return True
-
-
-def _digest(algorithm: str, first: str, encoded: str) -> Digest | None:
-    # Elsewhere than in its place it is nothing that was left by us.
-    try:
-        return Digest.parse(f"{algorithm}:{encoded}") if encoded.startswith(first) else None
-    except DigestInvalid:
-        return None
