@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from entrepot.api.gate import Gate
+from entrepot.api.admission import Admission
 from entrepot.api.hits import HitHandlers
 from entrepot.api.listings import JSON
 from entrepot.api.message import Header, Request, Response, content_response, empty_response
@@ -60,7 +60,7 @@ class Dispatcher:
         hits: HitHandlers | None = None,
         *,
         naming: Naming | None = None,
-        gate: Gate | None = None,
+        admission: Admission | None = None,
         health: Health | None = None,
     ) -> None:
         self._routes = routes
@@ -68,7 +68,7 @@ class Dispatcher:
         self._allowed = frozenset(allowed)
         self._prefix = prefix
         self._naming = naming
-        self._gate = gate
+        self._admission = admission
         self._health = health
         self._common: tuple[Header, ...] = (_API_VERSION, *headers)
 
@@ -86,7 +86,7 @@ class Dispatcher:
         try:
             target = match(path[len(self._prefix) :])
             target = None if target is None else self._locate(request, target)
-            if target is None or not (self._gate is None or self._gate.knows(request, target)):
+            if target is None or not (self._admission is None or self._admission.knows(request, target)):
                 return None
             hit = self._hits.answer(request, target)
         except RegistryError:
@@ -98,15 +98,15 @@ class Dispatcher:
     @property
     def is_open(self) -> bool:
         """Whether everybody gets what he may ask for, whoever he is."""
-        return self._gate is None and not self._is_failing
+        return self._admission is None and not self._is_failing
 
     def admits(self, request: Request) -> bool:
         """Whether the request may pass, as far as that is known without waiting. May be called in any thread."""
-        if self._gate is None or self._is_failing:
+        if self._admission is None or self._is_failing:
             return not self._is_failing
         try:
             target = match(request.path[len(self._prefix) :])
-            return target is not None and self._gate.knows(request, self._locate(request, target))
+            return target is not None and self._admission.knows(request, self._locate(request, target))
         except RegistryError:
             return False
 
@@ -162,16 +162,16 @@ class Dispatcher:
         return await self._endpoint(request, target).handler(request, target)
 
     async def _admit(self, request: Request, target: Target) -> Target:
-        """What is meant, once the client has got past the gate."""
-        if self._gate is None:
+        """What is meant, once the client is admitted."""
+        if self._admission is None:
             return self._locate(request, target)
         try:
             located = self._locate(request, target)
         except RegistryError:
             # What there is and what not is told only to who may come in.
-            await self._gate.admit(request, None)
+            await self._admission.admit(request, None)
             raise
-        request.grant = await self._gate.admit(request, located)
+        request.grant = await self._admission.admit(request, located)
         return located
 
     def _locate(self, request: Request, target: Target) -> Target:

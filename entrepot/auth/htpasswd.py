@@ -149,14 +149,15 @@ def provision(path: str) -> tuple[str, str] | None:
     hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_COST)).decode()
     try:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+        # Whoever came first has said his password.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w", encoding="ascii") as file:
             file.write(f"{name}:{hashed}\n")
             file.flush()
             os.fsync(descriptor)
-    except FileExistsError:
-        return None
     except OSError as error:
+        if os.path.lexists(path):
+            return None
         raise HtpasswdInvalid(f"is not there, and cannot be made: {error.strerror}") from None
     return name, password
 

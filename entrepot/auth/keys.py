@@ -10,16 +10,22 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet, import_key
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
+_KINDS: tuple[tuple[type, Literal["RSA", "EC", "OKP"]], ...] = (
+    (rsa.RSAPublicKey, "RSA"),
+    (ec.EllipticCurvePublicKey, "EC"),
+    (ed25519.Ed25519PublicKey, "OKP"),
+)
 _LARGEST_FILE = 4 * 1024 * 1024
 _LONGEST_CHAIN = 10
 
@@ -122,8 +128,10 @@ def _parse_chain(x5c: object) -> list[x509.Certificate]:
 
 def _key_of(certificate: x509.Certificate) -> Key:
     try:
-        return import_key(certificate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    except (JoseError, ValueError, TypeError, UnsupportedAlgorithm):
+        public = certificate.public_key()
+        kind = next(kind for known, kind in _KINDS if isinstance(public, known))
+        return import_key(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), kind)
+    except (JoseError, ValueError, TypeError, StopIteration, UnsupportedAlgorithm):
         raise Untrusted("a certificate with a key that signs no tokens") from None
 
 
@@ -152,8 +160,9 @@ def _read_bundle(path: str) -> list[x509.Certificate]:
 
 
 def _read_key_set(path: str) -> list[Key]:
+    content = _read(path)
     try:
-        keys = KeySet.import_key_set(json.loads(_read(path))).keys
+        keys = KeySet.import_key_set(json.loads(content)).keys
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         raise ValueError(f"{path} holds no JSON Web Key Set") from None
     if not keys:

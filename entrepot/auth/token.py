@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import GuestProtocol, Key
+from joserfc.jws import JWSRegistry
 
 from entrepot.auth.base import REPOSITORY, Access, Grant, Presented, quoted, refusal
 from entrepot.auth.keys import TrustedKeys, Untrusted
@@ -23,6 +25,12 @@ LEEWAY = 60
 
 _REMEMBERED = 300.0  # seconds
 _INVALID, _INSUFFICIENT = "invalid_token", "insufficient_scope"
+
+
+class _Signed(JWSRegistry):
+    """Signed tokens, whose headers may bring certificates and what nobody here knows."""
+
+    max_header_length = 64 * 1024
 
 
 class Token:
@@ -45,7 +53,8 @@ class Token:
         self._keys = keys
         self._realm = realm
         self._service = service
-        self._algorithms = list(algorithms)
+        # It alone says which are allowed: beside it the library ignores another list.
+        self._signed = _Signed(algorithms=list(algorithms), strict_check_header=False)
         self._redirect_path = redirect_path
         self._clock = clock
         self._claims = jwt.JWTClaimsRegistry(
@@ -75,7 +84,7 @@ class Token:
         if presented.authorization is None or scheme.lower() != "bearer" or not token:
             raise self._refusal(presented, wanted)
         try:
-            decoded = jwt.decode(token, self._key_of, algorithms=self._algorithms)
+            decoded = self._decode(token)
             self._claims.validate(decoded.claims)
             grant = _grant_of(decoded.claims)
         except (JoseError, Untrusted, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -85,6 +94,12 @@ class Token:
         until = min(decoded.claims["exp"] + LEEWAY, self._clock() + _REMEMBERED)
         self._remembered.keep(presented.authorization, None, grant, until)
         return grant
+
+    def _decode(self, token: str) -> jwt.Token:
+        with warnings.catch_warnings():
+            # Distribution has no other name for it than EdDSA, which RFC 9864 has given up.
+            warnings.simplefilter("ignore", SecurityWarning)
+            return jwt.decode(token, self._key_of, registry=self._signed)
 
     def _key_of(self, token: GuestProtocol) -> Key:
         return self._keys.find(token.headers())
@@ -114,7 +129,7 @@ def _grant_of(claims: Mapping[str, Any]) -> Grant:
     resources: dict[tuple[str, str], frozenset[str]] = {}
     classes: dict[str, frozenset[str]] = {}
     for entry in claims.get("access") or ():
-        kind, name, actions = entry["type"], entry["name"], entry.get("actions") or ()
+        kind, name, actions = entry["type"], entry["name"], entry.get("actions") or []
         if not (isinstance(kind, str) and isinstance(name, str) and isinstance(actions, list)):
             raise TypeError("access is malformed")
         kind, found = _split(kind, entry.get("class") or "")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Collection
 
 from entrepot.api.access_log import AccessLog
+from entrepot.api.admission import Admission
 from entrepot.api.dispatch import Dispatcher
-from entrepot.api.gate import Gate
 from entrepot.api.hits import HitHandlers
 from entrepot.api.listings import PageLimits
 from entrepot.api.message import Header
@@ -58,7 +58,7 @@ def assemble(plan: Plan) -> RsgiApplication:
         build_headers(configuration.http),
         None if served.hits is None else HitHandlers(served.hits, provenance(served.outcome)),
         naming=served.naming,
-        gate=None if authenticator is None else Gate(authenticator),
+        admission=None if authenticator is None else Admission(authenticator),
         health=plan.health,
     )
     access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)

@@ -22,7 +22,7 @@ class DockerRegistry:
     """A `docker-registry` on the data directory `root`; a restarted one keeps its port. Close it to end it.
 
     `upstream` makes it a mirror of that registry, `http` are further settings of its listener, such as the secret
-    that signs upload states or a certificate. Without `access_log` only errors are logged.
+    that signs upload states or a certificate, `auth` is who may do what. Without `access_log` only errors are logged.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class DockerRegistry:
         *,
         upstream: str | None = None,
         http: Mapping[str, Any] | None = None,
+        auth: Mapping[str, Any] | None = None,
         access_log: bool = True,
     ) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="docker-registry-"))
@@ -38,6 +39,8 @@ class DockerRegistry:
         self._log = self._scratch / "log"
         self._port = choose_port()
         self._settings = _settings(root, upstream, access_log) | {"http": {"addr": self.address, **(http or {})}}
+        if auth is not None:
+            self._settings["auth"] = dict(auth)
         self._config.write_text(yaml.safe_dump(self._settings))
         self._process: Process | None = None
 

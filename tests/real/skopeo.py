@@ -1,10 +1,18 @@
 """skopeo, run as its users run it against a registry without TLS on 127.0.0.1."""
 
+from pathlib import Path
+
 from tests.real.processes import run
 
 # No credentials of the person who runs the tests: skopeo would send them.
 ENVIRONMENT = {"REGISTRY_AUTH_FILE": "/nonexistent/auth.json"}
 POLICY = "--insecure-policy"
+
+
+def login(address: str, user: str, password: str, authfile: Path) -> None:
+    """Log in to a registry, and keep that in `authfile`; raise ProgramFailed."""
+    options = ("--tls-verify=false", "--authfile", str(authfile), "-u", user, "-p", password)
+    run(["skopeo", POLICY, "login", *options, address], ENVIRONMENT)
 
 
 def copy(source: str, destination: str, *options: str) -> None:

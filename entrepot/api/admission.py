@@ -1,4 +1,4 @@
-"""The gate before every route: what a request needs leave for, by Distribution's rules, and who is asked for it."""
+"""Who may come in: what a request needs leave for, by Distribution's rules, and who is asked for it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _ACTIONS = {
 _SCHEMES = frozenset({"http", "https"})
 
 
-class Gate:
-    """Nobody gets past it to any work without what his request needs."""
+class Admission:
+    """Stands before every route: nobody gets to any work without what his request needs."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
