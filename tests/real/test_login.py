@@ -161,4 +161,12 @@ def _compared(answer: httpx.Response) -> tuple[int, list[str]]:
     """Status and challenge, whose scopes Distribution tells in any order."""
     challenge = answer.headers.get("WWW-Authenticate", "")
     parts = re.findall(r'(\w+)="([^"]*)"', challenge)
-    return answer.status_code, sorted(f"{name}={sorted(re.split('[ ,]', value))}" for name, value in parts)
+    return answer.status_code, sorted(
+        f"{name}={_in_order(value) if name == 'scope' else value}" for name, value in parts
+    )
+
+
+def _in_order(scope: str) -> list[tuple[str, list[str]]]:
+    """Things and what is wanted of them."""
+    resources = (one.rpartition(":") for one in scope.split())
+    return sorted((name, sorted(actions.split(","))) for name, _, actions in resources)
