@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx
 import yaml
 
-from tests.real.processes import Process, ProgramFailed
+from tests.real.processes import Process, ProgramFailed, run
 
 COMMAND = (sys.executable, "-m", "entrepot", "serve")
 
@@ -86,6 +86,13 @@ class Server:
         """End every process of the server at once, as a crash would."""
         process, self._process = self._running(), None
         process.kill()
+
+    def collect(self, *options: str) -> str:
+        """Run `garbage-collect` with the server's configuration and return what it printed."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        config = self.directory / "config.yml"
+        config.write_text(yaml.safe_dump(self.settings))
+        return run([*COMMAND[:-1], "garbage-collect", *options, str(config)])
 
     def output(self) -> str:
         """What the server has printed since it was started: log lines and access log."""

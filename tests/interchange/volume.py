@@ -42,9 +42,11 @@ class Volume:
                 running.callback(self._debian.stop)
                 yield running.enter_context(httpx.Client(base_url=self._debian.url, timeout=60, trust_env=False))
 
-    def collect(self, *options: str) -> str:
-        """Let docker-registry remove what nothing refers to, and return what it printed."""
-        return self._debian.collect(*options)
+    def collect(self, collector: ServerName, *options: str) -> str:
+        """Let one of the two remove what nothing refers to, and return what it printed."""
+        if collector == "docker-registry":
+            return self._debian.collect(*options)
+        return self._entrepot.collect(*options)
 
     def __enter__(self) -> Self:
         return self
