@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -10,6 +11,7 @@ from entrepot.oci.errors import Unauthorized
 
 REPOSITORY, REGISTRY = "repository", "registry"
 ANY = "*"
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Access(NamedTuple):
@@ -73,6 +75,9 @@ def refusal(challenge: str, wanted: Sequence[Access]) -> Unauthorized:
 
 
 def quoted(text: str) -> str:
-    """A quoted-string of a challenge (RFC 9110 §5.6.4)."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    """A quoted-string of a challenge (RFC 9110 §5.6.4).
+
+    What a client names is repeated there: what no header may hold would cost it the whole challenge.
+    """
+    escaped = _UNSENDABLE.sub("?", text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import bcrypt
@@ -30,6 +30,9 @@ _AT_ONCE = 2
 
 _COST = 10
 
+Version = tuple[int, ...] | None
+"""Of a file; None where it cannot be looked at."""
+
 
 class HtpasswdInvalid(ValueError):
     """The file cannot be used; the text says why and holds nothing of what is in it."""
@@ -46,14 +49,16 @@ class Entries:
 class Htpasswd:
     """One file, read again whenever it has changed; one that cannot be used any more does not take its place."""
 
-    def __init__(self, realm: str, path: str) -> None:
+    def __init__(self, realm: str, path: str, clock: Callable[[], float] = time.monotonic) -> None:
         """Raises HtpasswdInvalid."""
         self._challenge = f"Basic realm={quoted(realm)}"
         self._path = path
-        self._version = _version(path)
-        self._entries = read(path)
-        self._remembered = Remembered()
-        self._throttle = Throttle()
+        self._clock = clock
+        version = _version(path)
+        # One value, so that no thread sees the entries of one file with the version of another.
+        self._file: tuple[Version, Entries] = version, read(path)
+        self._remembered = Remembered(clock)
+        self._throttle = Throttle(clock)
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def known(self, presented: Presented) -> Grant | None:
@@ -66,37 +71,47 @@ class Htpasswd:
         if credentials is None or presented.authorization is None:
             raise refusal(self._challenge, wanted)
         name, password = credentials
-        text = name.decode("utf-8", "backslashreplace")
-        self._throttle.check(presented.client, text)
-        async with self._turns:
-            # Whoever waited behind a request with the same credentials has them verified now.
-            grant = self.known(presented)
-            if grant is None and await asyncio.to_thread(self._verify, name, password):
-                grant = Grant(text)
-                self._remembered.keep(presented.authorization, self._version, grant, time.time() + _REMEMBERED)
+        grant = self.known(presented)
         if grant is None:
-            self._throttle.failed(presented.client, text)
-            log.warning("login_failed", user=text[:64], client=presented.client)
+            async with self._turns:
+                # Whoever waited behind a request with the same credentials has them verified now.
+                grant = self.known(presented) or await self._judge(presented, name, password)
+        if grant is None:
             raise refusal(self._challenge, wanted)
         return grant
 
-    def _verify(self, name: bytes, password: bytes) -> bool:
-        entries = self._current()
+    async def _judge(self, presented: Presented, name: bytes, password: bytes) -> Grant | None:
+        user = name.decode("utf-8", "backslashreplace")
+        # Here and not before the wait for a turn: guesses that come at the same time are to count as others do.
+        self._throttle.check(presented.client, user)
+        is_right, version = await asyncio.to_thread(self._verify, name, password)
+        if not is_right:
+            self._throttle.failed(presented.client, user)
+            log.warning("login_failed", user=user[:64], client=presented.client)
+            return None
+        grant = Grant(user)
+        self._remembered.keep(presented.authorization or "", version, grant, self._clock() + _REMEMBERED)
+        return grant
+
+    def _verify(self, name: bytes, password: bytes) -> tuple[bool, Version]:
+        """Whether they are right, and by which version of the file."""
+        version, entries = self._current()
         known = entries.hashes.get(name)
         # Who is not in the file is looked at as long as who is: the time must not tell who exists.
         is_right = bcrypt.checkpw(password[:_LONGEST_PASSWORD], entries.absent if known is None else known)
-        return is_right and known is not None
+        return is_right and known is not None, version
 
-    def _current(self) -> Entries:
+    def _current(self) -> tuple[Version, Entries]:
         version = _version(self._path)
-        if version != self._version:
+        seen, entries = current = self._file
+        if version != seen:
             try:
-                self._entries = read(self._path)
+                entries = read(self._path)
             except HtpasswdInvalid as error:
                 log.error("htpasswd_not_read", path=self._path, error=str(error))
             # One that is no good is not tried again with each request.
-            self._version = version
-        return self._entries
+            self._file = current = version, entries
+        return current
 
 
 def parse_basic(authorization: str | None) -> tuple[bytes, bytes] | None:
@@ -162,10 +177,10 @@ def provision(path: str) -> tuple[str, str] | None:
     return name, password
 
 
-def _version(path: str) -> tuple[int, int, int] | None:
-    """What changes when a file does."""
+def _version(path: str) -> Version:
+    """What changes when a file does, also when it is written over and its times are put back."""
     try:
         status = os.stat(path)
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
