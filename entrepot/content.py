@@ -56,19 +56,24 @@ class Stream:
     length: int
 
 
+def _nobody(_: int) -> None:
+    """There is no crowd."""
+
+
 @dataclass(frozen=True, slots=True)
 class GrowingFile:
     """Bytes in a local file that is still being written.
 
     `pieces` come in order, as they become known: spans of what may be read of the open file `descriptor`, or bytes that
     the file could not take; `length` in all, or the sender must break the connection. The sender calls their `aclose`,
-    before which the file stays open; and is inside `turn` while it sends, so that a crowd comes one after the other.
+    before which the file stays open; and is inside `turn` while it sends, so that a crowd comes one by one, and
+    tells it what has gone.
     """
 
     descriptor: int
     pieces: ClosingIterator[Span | memoryview]
     length: int
-    turn: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
+    turn: AbstractAsyncContextManager[Callable[[int], None]] = field(default_factory=lambda: nullcontext(_nobody))
 
 
 @dataclass(frozen=True, slots=True)

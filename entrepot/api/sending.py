@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sized
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar, assert_never
 
@@ -95,23 +95,35 @@ async def _read(body: Stream | GrowingFile) -> AsyncIterator[bytes]:
 
 
 async def _send_piped(protocol: HTTPProtocol, response: Response, body: Stream | GrowingFile) -> int:
-    turn = body.turn if isinstance(body, GrowingFile) else nullcontext()
-    async with turn:
-        with Pipe() as pipe:
-            begin = partial(protocol.response_file, response.status, response.headers, pipe.path)
-            if isinstance(body, Stream):
-                sent = await _deliver(body.chunks, begin, pipe.write)
-            else:
-                sent = await _deliver(body.pieces, begin, partial(_write_piece, pipe, body.descriptor))
-            await pipe.opened()
+    if isinstance(body, GrowingFile):
+        async with body.turn as moved:
+            return await _send_through_pipe(protocol, response, body.pieces, partial(_splice, body.descriptor, moved))
+    return await _send_through_pipe(protocol, response, body.chunks, _write)
+
+
+async def _send_through_pipe(
+    protocol: HTTPProtocol,
+    response: Response,
+    pieces: AsyncIterator[Piece],
+    write: Callable[[Pipe, Piece], Awaitable[None]],
+) -> int:
+    with Pipe() as pipe:
+        begin = partial(protocol.response_file, response.status, response.headers, pipe.path)
+        sent = await _deliver(pieces, begin, partial(write, pipe))
+        await pipe.opened()
     return sent
 
 
-async def _write_piece(pipe: Pipe, descriptor: int, piece: Span | memoryview) -> None:
+async def _write(pipe: Pipe, chunk: bytes | memoryview) -> None:
+    await pipe.write(chunk)
+
+
+async def _splice(descriptor: int, moved: Callable[[int], None], pipe: Pipe, piece: Span | memoryview) -> None:
     if isinstance(piece, Span):
         await pipe.splice(descriptor, piece)
     else:
         await pipe.write(piece)
+    moved(len(piece))
 
 
 async def _deliver(

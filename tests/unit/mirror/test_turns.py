@@ -41,6 +41,25 @@ async def test_a_turn_that_lasts_too_long_is_over_for_the_others_only() -> None:
     assert order == ["slow begins", "fast begins", "fast ends", "slow ends"]
 
 
+async def test_a_turn_lasts_as_long_as_it_comes_to_something() -> None:
+    """However long that is, so that no more than allowed are at it where everything is slow."""
+    turns = Turns(1, 0.001, 0)
+    async with turns.turn():
+        waiting = asyncio.create_task(turns.turn().__aenter__())
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+    await waiting
+
+
+async def test_a_turn_that_comes_to_nothing_any_more_is_over() -> None:
+    """What was sent before does not count for ever."""
+    turns = Turns(1, 0.001, 100)
+    async with turns.turn() as moved:
+        moved(1000)
+        async with asyncio.timeout(30):
+            await turns.turn().__aenter__()
+
+
 async def test_a_turn_that_was_over_early_is_not_given_back_twice() -> None:
     turns = Turns(1, 0.01)
     async with turns.turn():
