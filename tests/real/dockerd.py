@@ -5,19 +5,12 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.real.processes import Process, ProgramFailed, run
-
-# Docker falls back from a mirror to Docker Hub: it must meet a closed port of this machine there, not the network.
-ENVIRONMENT: Mapping[str, str] = {
-    "HTTP_PROXY": "http://127.0.0.1:9",
-    "HTTPS_PROXY": "http://127.0.0.1:9",
-    "NO_PROXY": "127.0.0.1",
-}
+from tests.real.processes import LOOPBACK_ONLY, Process, ProgramFailed, run
 
 
 class Dockerd:
@@ -51,7 +44,7 @@ class Dockerd:
             "--bridge=none",
         ]
         # A containerd that is slow to end writes what it is doing there.
-        environment = {**ENVIRONMENT, "TMPDIR": f"{self._scratch}/tmp"}
+        environment = {**LOOPBACK_ONLY, "TMPDIR": f"{self._scratch}/tmp"}
         process = Process(command, self._scratch / "log", environment)
         self._process = process
         process.wait_until(lambda: "API listen on" in process.output())

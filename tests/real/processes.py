@@ -17,6 +17,14 @@ RUN_LIMIT = 120.0
 # The last two let coverage measure the children.
 KEPT = ("HOME", "TMPDIR", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
+# Clients of a mirror fall back to the registry itself: they must meet a closed port of this machine there, not the
+# network.
+LOOPBACK_ONLY: Mapping[str, str] = {
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "127.0.0.1",
+}
+
 
 class ProgramFailed(Exception):
     """A program ended early, did not come up, or answered with a failure; the message holds what it printed."""

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tests.real.processes import run
+from tests.real.processes import LOOPBACK_ONLY, run
 
 # No credentials of the person who runs the tests: skopeo would send them.
-ENVIRONMENT = {"REGISTRY_AUTH_FILE": "/nonexistent/auth.json"}
+ENVIRONMENT = {**LOOPBACK_ONLY, "REGISTRY_AUTH_FILE": "/nonexistent/auth.json"}
 POLICY = "--insecure-policy"
 
 
@@ -24,6 +24,12 @@ def convert(source: str, destination: str, *options: str) -> None:
     """Copy an image between two transports in the form that the destination wants; raise ProgramFailed."""
     insecure = ("--src-tls-verify=false", "--dest-tls-verify=false")
     run(["skopeo", POLICY, "copy", *insecure, *options, source, destination], ENVIRONMENT)
+
+
+def copy_by(registries_conf: Path, source: str, destination: str) -> None:
+    """Copy an image as `copy` does, from where this `registries.conf` says, and without TLS only where it says so."""
+    options = ("--registries-conf", str(registries_conf))
+    run(["skopeo", POLICY, *options, "copy", "--preserve-digests", source, destination], ENVIRONMENT)
 
 
 def inspect_raw(source: str) -> str:
