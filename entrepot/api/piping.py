@@ -11,6 +11,7 @@ import fcntl
 import os
 import struct
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -25,9 +26,13 @@ _PAUSE = 0.01
 
 
 class Pipe:
-    """A pipe for one reader who opens `path`. Leaving its context ends what the reader gets."""
+    """A pipe for one reader who opens `path`. Leaving its context ends what the reader gets.
 
-    def __init__(self) -> None:
+    `moved` is told each time how many bytes have gone into it.
+    """
+
+    def __init__(self, moved: Callable[[int], None]) -> None:
+        self._moved = moved
         self._reading, self._writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         with suppress(PermissionError):
             fcntl.fcntl(self._writing, fcntl.F_SETPIPE_SZ, CAPACITY)
@@ -91,6 +96,7 @@ class Pipe:
 
     def _count(self, moved: int) -> None:
         self._written += moved
+        self._moved(moved)
         if self._reading >= 0 and self._unread() < self._written:
             self._forget_reading()
 

@@ -95,19 +95,24 @@ async def _read(body: Stream | GrowingFile) -> AsyncIterator[bytes]:
 
 
 async def _send_piped(protocol: HTTPProtocol, response: Response, body: Stream | GrowingFile) -> int:
-    if isinstance(body, GrowingFile):
-        async with body.turn as moved:
-            return await _send_through_pipe(protocol, response, body.pieces, partial(_splice, body.descriptor, moved))
-    return await _send_through_pipe(protocol, response, body.chunks, _write)
+    if isinstance(body, Stream):
+        return await _send_through(Pipe(_nobody), protocol, response, body.chunks, _write)
+    async with body.turn as moved:
+        return await _send_through(Pipe(moved), protocol, response, body.pieces, partial(_splice, body.descriptor))
 
 
-async def _send_through_pipe(
+def _nobody(_: int) -> None:
+    """A stream has no crowd."""
+
+
+async def _send_through(
+    pipe: Pipe,
     protocol: HTTPProtocol,
     response: Response,
     pieces: AsyncIterator[Piece],
     write: Callable[[Pipe, Piece], Awaitable[None]],
 ) -> int:
-    with Pipe() as pipe:
+    with pipe:
         begin = partial(protocol.response_file, response.status, response.headers, pipe.path)
         sent = await _deliver(pieces, begin, partial(write, pipe))
         await pipe.opened()
@@ -118,12 +123,11 @@ async def _write(pipe: Pipe, chunk: bytes | memoryview) -> None:
     await pipe.write(chunk)
 
 
-async def _splice(descriptor: int, moved: Callable[[int], None], pipe: Pipe, piece: Span | memoryview) -> None:
+async def _splice(descriptor: int, pipe: Pipe, piece: Span | memoryview) -> None:
     if isinstance(piece, Span):
         await pipe.splice(descriptor, piece)
     else:
         await pipe.write(piece)
-    moved(len(piece))
 
 
 async def _deliver(

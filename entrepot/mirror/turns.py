@@ -15,8 +15,8 @@ AT_ONCE = 16
 LASTS = 0.25
 """Seconds in which a turn must come to something."""
 
-WORTH = 4 * 1024 * 1024
-"""Bytes that make it last as long again. Who takes fewer goes on, but holds up nobody: a slow client must not."""
+WORTH, MOST = 1024 * 1024, 4
+"""Bytes that make it last as long again, and how often. Then its holder goes on, but no longer holds up the others."""
 
 Moved = Callable[[int], None]
 """Told how many bytes have been sent."""
@@ -48,7 +48,7 @@ class _Turn:
         self._release = cache(release)
         self._lasts = lasts
         self._worth = worth
-        self._count = 0
+        self._count = self._looks = 0
         self._timer = self._later()
 
     def moved(self, count: int) -> None:
@@ -62,7 +62,8 @@ class _Turn:
         return asyncio.get_running_loop().call_later(self._lasts, self._look)
 
     def _look(self) -> None:
-        if self._count < self._worth:
+        self._looks += 1
+        if self._count < self._worth or self._looks >= MOST:
             self._release()
             return
         self._count = 0
