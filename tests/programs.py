@@ -16,9 +16,9 @@ def need_root(program: str) -> None:
 def need(program: str) -> str:
     """Return the path of `program`; without it the running test is skipped, or fails where CI=true."""
     path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
-    if path is not None:
-        return path
-    _do_without(f"{program} is not installed")
+    if path is None:
+        _do_without(f"{program} is not installed")
+    return path
 
 
 def _do_without(reason: str) -> NoReturn:
