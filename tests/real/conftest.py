@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from entrepot.testing.images import image, local_platform
 from tests.conftest import Serve
 from tests.programs import need, need_root
-from tests.real import skopeo
 from tests.real.containerd import Containerd
 from tests.real.docker_registry import DockerRegistry
 from tests.real.dockerd import Dockerd
-from tests.real.layouts import write_dir
 from tests.real.two_upstreams import NAMESPACE, TwoUpstreams
+from tests.repositories import Repository
 
 StartDockerd = Callable[..., Dockerd]
 
@@ -28,14 +28,13 @@ def upstream(tmp_path: Path) -> Iterator[DockerRegistry]:
 
 
 @pytest.fixture
-def two_upstreams(
-    upstream: DockerRegistry, serve: Serve, tmp_path: Path, skopeo_installed: str
-) -> Iterator[TwoUpstreams]:
+def two_upstreams(upstream: DockerRegistry, serve: Serve, tmp_path: Path) -> Iterator[TwoUpstreams]:
     """A mirror of `upstream`, and of another one below a namespace; each holds an image of its own as `app:1`."""
     with DockerRegistry(tmp_path / "further") as further:
         images = [image(2, platform=local_platform()) for _ in range(2)]
-        for number, registry in enumerate((upstream, further)):
-            skopeo.copy(write_dir(tmp_path / f"image-{number}", images[number]), f"docker://{registry.address}/app:1")
+        for registry, held in zip((upstream, further), images, strict=True):
+            with httpx.Client(base_url=registry.url, trust_env=False) as client:
+                Repository(client, "app").push(held, "1")
         named = [{"namespace": NAMESPACE, "remoteurl": further.url}]
         mirror = serve({"proxy": {"remoteurl": upstream.url, "upstreams": named}})
         yield TwoUpstreams(mirror, upstream, further, *images)

@@ -1,17 +1,15 @@
 """skopeo pulls through Entrepot: by path, and as the lines for podman's and its own configuration make it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.real import skopeo
-from tests.real.client_settings import announced, documented
+from tests.real.client_settings import REGISTRIES, documented
 from tests.real.layouts import dir_files, read_dir
 from tests.real.two_upstreams import NAMESPACE, TwoUpstreams, pulled_from
-from tests.servers import Server
 
-REGISTRIES = "containers/registries.conf.d/mirror.conf"
+pytestmark = pytest.mark.usefixtures("skopeo_installed")
 
 
 def test_skopeo_pulls_by_path_cold_warm_and_with_the_upstream_stopped(
@@ -34,13 +32,10 @@ def test_skopeo_pulls_by_path_cold_warm_and_with_the_upstream_stopped(
     assert not pulled_from(two_upstreams.root)
 
 
-@pytest.mark.parametrize("lines", [documented, announced])
-def test_skopeo_pulls_by_the_lines_of_registries_conf(
-    lines: Callable[[str, Server, str], str], two_upstreams: TwoUpstreams, tmp_path: Path
-) -> None:
+def test_skopeo_pulls_by_the_lines_of_registries_conf(two_upstreams: TwoUpstreams, tmp_path: Path) -> None:
     """An image is asked for by its own name, which leads to no registry: what comes can only come from the mirror."""
     registries = tmp_path / "registries.conf"
-    registries.write_text(lines(REGISTRIES, two_upstreams.mirror, NAMESPACE))
+    registries.write_text(documented(REGISTRIES, two_upstreams.mirror.address, NAMESPACE))
 
     skopeo.copy_by(registries, f"docker://{NAMESPACE}/app:1", f"dir:{tmp_path}/cold")
     two_upstreams.further.stop()

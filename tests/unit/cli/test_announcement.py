@@ -8,6 +8,7 @@ import pytest
 
 from entrepot.cli.announcement import announcement
 from entrepot.server.listener import Address
+from tests.real.client_settings import HOSTS, REGISTRIES, documented
 from tests.unit.config.reading import MINIMAL, configured
 
 TCP = Address("127.0.0.1", 5000)
@@ -47,6 +48,15 @@ def test_the_lines_for_podman_name_each_registry_and_its_path_here() -> None:
         ]
     }
     assert "insecure" not in told(f"{TLS}\nproxy: {{{HUB}}}")["registries"]
+
+
+@pytest.mark.parametrize(("title", "file"), [("hosts.toml", HOSTS), ("registries", REGISTRIES)])
+def test_the_lines_for_clients_say_what_the_documentation_says(title: str, file: str) -> None:
+    """What containerd and skopeo are shown to pull by is what is printed, for the same file."""
+    lines = told("proxy: {upstreams: [{namespace: other.test, remoteurl: 'https://other.test'}]}")[title]
+
+    assert lines.startswith(f"# {file}\n")
+    assert tomllib.loads(lines) == tomllib.loads(documented(file, str(TCP), "other.test"))
 
 
 def test_dockerd_is_told_only_of_a_root() -> None:
