@@ -61,7 +61,7 @@ def ask(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("reference", ["1", str(DIGEST)])
+@pytest.mark.parametrize("reference", ["1", str(DIGEST)], ids=["tag", "digest"])
 def test_a_manifest_is_answered_with_all_its_headers(method: str, reference: str) -> None:
     """Type, length, digest and entity tag, and what every answer carries."""
     answer = ask(method, f"/prefix/v2/team/app/manifests/{reference}")
