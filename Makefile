@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help run install dev test check format programs unit bench coverage clean
@@ -40,8 +41,8 @@ check: dev       ## Lint, types and the import rule.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: dev        ## The suite alone; ARGS="-k name" selects.
-	$(BIN)/python -m pytest $(ARGS)
+unit: dev        ## The suite alone, JOBS tests at a time (0: in one process); ARGS="-k name" selects.
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 coverage: dev    ## The suite under coverage, worker processes included.
 	$(BIN)/python -m coverage run -m pytest $(ARGS)
