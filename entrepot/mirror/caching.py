@@ -195,12 +195,15 @@ class CachingRepository:
             self._registry.ledger.used(self._name, digest)
 
     async def tags(self, after: str, limit: int | None) -> Page[str]:
+        has_tags = await self._has_tags()
         try:
-            async with asyncio.timeout(self._source.freshness.deadline if await self._has_tags() else None):
+            async with asyncio.timeout(self._source.freshness.deadline if has_tags else None):
                 page = await self._upstream.tags(self._remote, after, limit)
         except NameUnknown:
             raise
         except (RegistryError, TimeoutError) as error:
+            if not has_tags:
+                raise
             log.warning("tags_unconfirmed", repository=self._name, error=str(error))
             self.outcome = Outcome.STALE
             return await self._cached.tags(after, limit)

@@ -51,6 +51,12 @@ class Source:
         return not self.allow or any(pattern.fullmatch(remote) for pattern in self.allow)
 
 
+@lru_cache(maxsize=256)
+def _plain(host: str) -> str:
+    """A host as upstreams are named, however a client writes it."""
+    return host.lower().removesuffix(":443").removesuffix(":80").rstrip(".")
+
+
 class Namespaces:
     """All sources of a mirror; a `Naming`. Repositories for which `is_local` is true come from none of them."""
 
@@ -65,7 +71,7 @@ class Namespaces:
 
     def locate(self, name: RepositoryName, namespace: str | None, host: str) -> RepositoryName:
         # Other hosts than those of upstreams say nothing, and must not fill what is remembered.
-        asked = host if namespace is None and host in self._by_namespace else ""
+        asked = _plain(host) if namespace is None and self.serves_host(host) else ""
         return self._located(name, namespace, asked)
 
     def source(self, name: RepositoryName) -> Source:
@@ -84,7 +90,7 @@ class Namespaces:
 
     def serves_host(self, host: str) -> bool:
         """Whether the host that a client asks says which upstream is meant."""
-        return host in self._by_namespace
+        return _plain(host) in self._by_namespace
 
     def _locate(self, name: RepositoryName, namespace: str | None, host: str) -> RepositoryName:
         source = self._named(namespace, host)

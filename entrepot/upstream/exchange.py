@@ -41,11 +41,13 @@ class Exchange:
 
         Raises UpstreamFailed, UpstreamUnreachable, and what a token service's refusal means (tokens.authorize).
         """
-        header = await self._authorizer.known(name)
+        # A list may go on where a redirect has led: credentials are for the upstream alone, whoever is asked first.
+        is_own = request.url.origin_ascii == self._address.origin
+        header = await self._authorizer.known(name) if is_own else None
         answered: tuple[Challenge, ...] = ()
         for rounds_left in reversed(range(ROUND_LIMIT + 1)):
             async with AsyncExitStack() as hops:
-                reply = await self._follow(hops, sender, request.authorized(header))
+                reply = await self._follow(hops, sender, request.authorized(header if is_own else None))
                 challenges = reply.head.challenges
                 if rounds_left == 0 or not self._is_refused(reply.head, header) or _same(challenges, answered):
                     yield reply

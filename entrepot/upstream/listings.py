@@ -19,7 +19,9 @@ from entrepot.upstream.reply import Reply
 from entrepot.wire.links import parse_next
 
 PAGE_SIZE = 1000
-PAGE_LIMIT = 100
+PAGE_LIMIT = 1000
+"""Quay and GHCR give a hundred tags a page, whatever is asked for."""
+
 BYTE_LIMIT = 8 * MANIFEST_LIMIT
 """Of all pages together."""
 

@@ -125,6 +125,28 @@ async def test_redirected_elsewhere(
     assert b"uthorization" in upstream.origin.received
 
 
+@pytest.mark.parametrize("demand", [BasicDemand(USER, PASSWORD), BearerDemand(USER, PASSWORD)], ids=["Basic", "Bearer"])
+async def test_a_list_that_goes_on_elsewhere(
+    upstream: TestUpstream, connect: Connect, demand: BasicDemand | BearerDemand
+) -> None:
+    """Where a redirect leads may have further pages; they are asked for without credentials."""
+    upstream.demand = demand
+    upstream.add_image(NAME, TAG, images.image())
+    client = connect(USER, PASSWORD)
+    await client.resolve(NAME, TAG)  # so that the credentials are known and sent unasked
+    pages = iter([b'{"tags": ["a"]}', b'{"tags": ["b"]}'])
+    elsewhere = Origin(lambda _: Reply(200, (("Link", '</more>; rel="next"'),), next(pages, b'{"tags": []}')))
+    await elsewhere.start()
+    upstream.misbehave(status(307, Location=f"{elsewhere.url}/list"), path="/tags/list")
+    try:
+        assert list((await client.tags(NAME, "", 2)).items) == ["a", "b"]
+    finally:
+        await elsewhere.stop()
+
+    assert len(elsewhere.requests) == 2
+    assert b"uthorization" not in elsewhere.received
+
+
 async def test_redirected_elsewhere_and_back(upstream: TestUpstream, connect: Connect, thief: Thief) -> None:
     """A detour through another origin costs the credentials for good: on the way back there are none."""
     upstream.demand = BasicDemand(USER, PASSWORD)
