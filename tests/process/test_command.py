@@ -97,7 +97,7 @@ def test_all_problems_at_once(tmp_path: Path, command: str) -> None:
     assert ended.out == ""
     lines = ended.err.splitlines()
     assert all(line.startswith(f"configuration error: {tmp_path}/config.yml: ") for line in lines)
-    for place in ("http.adr", "http.draintimeout", "storage.filesystm", "auth.silly"):
+    for place in ("http.adr", "http.draintimeout", "storage.filesystm", "auth.silly.service"):
         assert sum(f" {place}: " in line for line in lines) == 1, lines
     assert any("did you mean http.addr?" in line for line in lines)
 
