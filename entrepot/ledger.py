@@ -80,5 +80,8 @@ class Ledger(Protocol):
     def confirmed_at(self, name: RepositoryName, tag: Tag) -> float | None:
         """When that was last said, in seconds since the epoch; None where nobody remembers."""
 
-    def size_of(self, digest: Digest) -> int | None:
-        """The bytes of a blob, as a manifest that is kept tells them; None where none does."""
+    def size_of(self, name: RepositoryName, digest: Digest) -> int | None:
+        """The bytes of a blob, as a manifest of the repository tells them; None where none does.
+
+        What another repository's manifest tells is not asked: who could write there could spoil the pulls of this one.
+        """

@@ -62,7 +62,9 @@ class Dispatcher:
         naming: Naming | None = None,
         admission: Admission | None = None,
         health: Health | None = None,
+        provenance: Sequence[Header] = (),
     ) -> None:
+        """`headers` go on every answer, `provenance` on those that do not tell themselves how they were come by."""
         self._routes = routes
         self._hits = hits if Action.PULL in allowed else None
         self._allowed = frozenset(allowed)
@@ -71,6 +73,7 @@ class Dispatcher:
         self._admission = admission
         self._health = health
         self._common: tuple[Header, ...] = (_API_VERSION, *headers)
+        self._provenance = tuple(provenance)
 
     def at_once(self, request: Request) -> Hit[Response] | None:
         """The answer, where nothing has to be waited for; None: ask `answer`. May be called in any thread.
@@ -136,6 +139,8 @@ class Dispatcher:
         except Exception:
             log.exception("request_failed", method=request.method, path=request.path)
             response = _refusal(request, RegistryError())
+        if self._provenance and not any(name == "x-cache" for name, _ in response.headers):
+            response.headers.extend(self._provenance)
         response.headers.extend(self._common)
         return response
 

@@ -26,6 +26,10 @@ log = get_logger(__name__)
 PRECISION = 5.0
 """Seconds; what is used all the time is written again only so often."""
 
+_SIZE = """SELECT refs.size FROM refs JOIN links ON links.digest = refs.parent
+           WHERE refs.child = ? AND links.name = ? LIMIT 1"""
+"""As a manifest of the same repository tells it."""
+
 _REMEMBERED = 50_000
 _INTERVAL = 1.0
 
@@ -45,7 +49,7 @@ class SqliteLedger:
         self._notes = Notes()
         self._written: dict[tuple[RepositoryName, Digest], float] = {}
         self._confirmed: dict[tuple[RepositoryName, Tag], float] = {}
-        self._sizes: dict[Digest, int] = {}
+        self._sizes: dict[tuple[RepositoryName, Digest], int] = {}
         self._reader: sqlite3.Connection | None = None
         self._reads_from = 0
         self._condition = ""
@@ -65,7 +69,7 @@ class SqliteLedger:
         needs = tuple((one.digest, one.size) for one in (*references(manifest.parsed), *manifest.parsed.manifests))
         if len(self._sizes) + len(needs) > _REMEMBERED:
             self._sizes = {}
-        self._sizes.update(needs[:_REMEMBERED])
+        self._sizes.update(((name, child), size) for child, size in needs[:_REMEMBERED])
         if len(notes.kept) < BOUND and sum(map(len, notes.needs.values())) + len(needs) < BOUND:
             notes.needs[digest] = needs
             notes.kept[name, digest, Kind.MANIFEST] = len(manifest.content)
@@ -85,10 +89,10 @@ class SqliteLedger:
             known = self._ask("SELECT confirmed_at FROM tags WHERE name = ? AND tag = ?", (name, tag))
         return None if known is None else float(known)
 
-    def size_of(self, digest: Digest) -> int | None:
-        known = self._sizes.get(digest)
+    def size_of(self, name: RepositoryName, digest: Digest) -> int | None:
+        known = self._sizes.get((name, digest))
         if known is None:
-            known = self._ask("SELECT size FROM refs WHERE child = ? LIMIT 1", (digest,))
+            known = self._ask(_SIZE, (digest, name))
         return None if known is None else int(known)
 
     def _ask(self, query: str, parameters: tuple[str, ...]) -> Any:

@@ -121,9 +121,9 @@ class CachingRepository:
                 with suppress(BlobUnknown):
                     return self._served(await self._link(digest, size, select), Outcome.HIT)
             try:
-                fill, joined = self._registry.fills.join(
-                    self._name, digest, partial(self._download, digest), self._registry.ledger.size_of(digest)
-                )
+                expected = self._registry.ledger.size_of(self._name, digest)
+                download = partial(self._download, digest)
+                fill, joined = self._registry.fills.join(self._name, digest, download, expected)
             except OSError as error:
                 log.error("not_cached", repository=self._name, digest=digest, error=str(error))
                 return self._served(await self._past_the_cache(digest, select), Outcome.MISS)

@@ -60,6 +60,7 @@ def assemble(plan: Plan) -> RsgiApplication:
         naming=served.naming,
         admission=None if authenticator is None else Admission(authenticator),
         health=plan.health,
+        provenance=provenance(served.outcome),
     )
     access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)
     return RsgiApplication(dispatcher, access_log, plan.patience.body, close, served.background)

@@ -19,7 +19,7 @@ class MemoryLedger:
         self.uses: list[tuple[RepositoryName, Digest]] = []
         self.kept: dict[tuple[RepositoryName, Digest], int] = {}
         self.confirmations: dict[tuple[RepositoryName, Tag], float] = {}
-        self.sizes: dict[Digest, int] = {}
+        self.sizes: dict[tuple[RepositoryName, Digest], int] = {}
 
     def used(self, name: RepositoryName, digest: Digest) -> None:
         self.uses.append((name, digest))
@@ -29,7 +29,7 @@ class MemoryLedger:
 
     def kept_manifest(self, name: RepositoryName, manifest: Manifest) -> None:
         self.kept[name, manifest.digest] = len(manifest.content)
-        self.sizes |= {descriptor.digest: descriptor.size for descriptor in references(manifest.parsed)}
+        self.sizes |= {(name, descriptor.digest): descriptor.size for descriptor in references(manifest.parsed)}
 
     def confirmed(self, name: RepositoryName, tag: Tag, digest: Digest) -> None:
         self.confirmations[name, tag] = self._now()
@@ -37,5 +37,5 @@ class MemoryLedger:
     def confirmed_at(self, name: RepositoryName, tag: Tag) -> float | None:
         return self.confirmations.get((name, tag))
 
-    def size_of(self, digest: Digest) -> int | None:
-        return self.sizes.get(digest)
+    def size_of(self, name: RepositoryName, digest: Digest) -> int | None:
+        return self.sizes.get((name, digest))

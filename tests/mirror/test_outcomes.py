@@ -214,7 +214,7 @@ async def test_a_size_that_a_manifest_tells_is_told_before_the_upstream_answers(
     """The client has its answer's head while the upstream thinks; then come the bytes."""
     content = os.urandom(3 * MIB)
     digest = upstream.add_blob(NAME, content)
-    worker.ledger.sizes[digest] = len(content)
+    worker.ledger.sizes[NAME, digest] = len(content)
     upstream.misbehave(held(-1, gate := Gate()), path="/blobs/", times=1)
 
     blob = await worker.open(digest)
@@ -227,7 +227,7 @@ async def test_a_size_that_turns_out_wrong_cuts_who_was_promised_it(upstream: Te
     """Those who come after get the right one."""
     content = os.urandom(3 * MIB)
     digest = upstream.add_blob(NAME, content)
-    worker.ledger.sizes[digest] = len(content) - 1
+    worker.ledger.sizes[NAME, digest] = len(content) - 1
     upstream.misbehave(held(-1, gate := Gate()), path="/blobs/", times=1)
 
     blob = await worker.open(digest)
@@ -243,7 +243,7 @@ async def test_what_an_upstream_refuses_at_once_is_told_though_the_size_is_known
 ) -> None:
     """A promise is made only when it keeps us waiting."""
     digest = upstream.add_blob(NAME, os.urandom(MIB))
-    worker.ledger.sizes[digest] = MIB
+    worker.ledger.sizes[NAME, digest] = MIB
     await upstream.stop()
 
     with pytest.raises(UpstreamUnreachable):
@@ -260,7 +260,7 @@ async def test_uses_are_noted(upstream: TestUpstream, worker: Worker) -> None:
 
     assert worker.ledger.kept[NAME, Digest.parse(pushed.digest)] == len(pushed.content)
     assert worker.ledger.kept[NAME, digest] == len(pushed.blobs[0].content)
-    assert worker.ledger.size_of(digest) == len(pushed.blobs[0].content)
+    assert worker.ledger.size_of(NAME, digest) == len(pushed.blobs[0].content)
     worker.ledger.uses.clear()
     await pull(worker)
     await worker.blob(digest)

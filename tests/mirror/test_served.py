@@ -232,3 +232,24 @@ def test_every_answer_says_how_it_was_come_by(mirror: Mirror) -> None:
         assert (answer.status_code, answer.headers["X-Cache"]) == (200, "STALE")
         assert answer.headers["Warning"].startswith('110 - "Response is Stale", 299 - ')
     assert mirror.get(blob).headers["X-Cache"] == "HIT"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status_code"),
+    [
+        ("GET", "/v2/", 200),
+        ("GET", "/v2/_catalog", 200),
+        ("GET", "/v2/_catalog?n=-1", 400),
+        ("POST", "/v2/library/app/blobs/uploads/", 405),
+        ("PUT", "/v2/library/app/manifests/latest", 405),
+        ("DELETE", "/v2/library/app/manifests/latest", 405),
+        ("GET", "/v2/library/app/manifests/latest?ns=elsewhere.example", 404),
+        ("GET", "/nothing", 404),
+    ],
+)
+def test_what_needs_no_upstream_is_a_hit(server: Server, method: str, path: str, status_code: int) -> None:
+    """Every reply says how it was come by, refusals too."""
+    with server.client() as client:
+        answer = client.request(method, path)
+
+    assert (answer.status_code, answer.headers.get_list("X-Cache")) == (status_code, ["HIT"])

@@ -74,9 +74,10 @@ async def test_what_a_manifest_needed_is_forgotten_with_its_last_link(kept: Kept
     links = [Link(name, DIGESTS[0], Kind.MANIFEST, 1, 1.0) for name in (APP, OTHER)]
     await kept.inventory.record(Holdings(links, {DIGESTS[0]: [Descriptor(OCTET_STREAM, DIGESTS[1], 77)]}))
     await kept.inventory.forget(links[:1])
-    assert kept.ledger.size_of(DIGESTS[1]) == 77
+    assert kept.ledger.size_of(OTHER, DIGESTS[1]) == 77
+    assert kept.ledger.size_of(APP, DIGESTS[1]) is None
     await kept.inventory.forget(links[1:])
-    assert kept.ledger.size_of(DIGESTS[1]) is None
+    assert kept.ledger.size_of(OTHER, DIGESTS[1]) is None
 
 
 LINKS = st.builds(

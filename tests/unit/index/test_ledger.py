@@ -41,13 +41,13 @@ async def test_another_worker_finds_what_was_flushed(kept: KeptCache) -> None:
     kept.ledger.confirmed(APP, LATEST, sample.digest)
     other = another_worker(kept)
     for layer in sample.parsed.layers:
-        assert kept.ledger.size_of(layer.digest) == layer.size
-        assert other.size_of(layer.digest) is None
+        assert kept.ledger.size_of(APP, layer.digest) == layer.size
+        assert other.size_of(APP, layer.digest) is None
     assert kept.ledger.confirmed_at(APP, LATEST) == kept.now
     assert other.confirmed_at(APP, LATEST) is None
     await kept.ledger.flush()
     for layer in sample.parsed.layers:
-        assert other.size_of(layer.digest) == layer.size
+        assert other.size_of(APP, layer.digest) == layer.size
     assert other.confirmed_at(APP, LATEST) == kept.now
     assert other.confirmed_at(OTHER, LATEST) is None
     other._stop_reading()
@@ -133,6 +133,19 @@ async def test_notes_are_bounded(kept: KeptCache) -> None:
     assert len(ledger._notes.used) == before
 
 
+async def test_a_size_is_what_a_manifest_of_the_same_repository_tells(kept: KeptCache) -> None:
+    """In memory and in the index: another repository's manifest may lie."""
+    sample = manifest_of(image(1))
+    child = sample.parsed.layers[0]
+    kept.ledger.kept_manifest(APP, sample)
+    await kept.ledger.flush()
+
+    for ledger in (kept.ledger, another_worker(kept)):
+        assert ledger.size_of(APP, child.digest) == child.size
+        assert ledger.size_of(OTHER, child.digest) is None
+        ledger._stop_reading()
+
+
 async def test_what_cannot_be_written_is_kept_and_said_once(kept: KeptCache, capfd: pytest.CaptureFixture[str]) -> None:
     """As long as the index cannot be made, questions are answered from memory; then everything is written."""
     kept.index.parent.write_bytes(b"in the way")
@@ -142,7 +155,7 @@ async def test_what_cannot_be_written_is_kept_and_said_once(kept: KeptCache, cap
         kept.ledger.used(APP, DIGEST)
         await kept.ledger.flush()
     assert kept.ledger.confirmed_at(APP, LATEST) == kept.now
-    assert kept.ledger.size_of(DIGEST) is None
+    assert kept.ledger.size_of(APP, DIGEST) is None
     kept.index.parent.unlink()
     await kept.ledger.flush()
     assert [link.digest for link in await kept.inventory.page(None, 10)] == [DIGEST]

@@ -77,7 +77,7 @@ async def test_an_index_that_is_lost_or_damaged_is_made_again(kept: KeptCache, d
     await kept.ledger.flush()
     for child in sample.in_push_order():
         for blob in child.blobs:
-            assert kept.ledger.size_of(Digest.parse(blob.digest)) == len(blob.content)
+            assert kept.ledger.size_of(APP, Digest.parse(blob.digest)) == len(blob.content)
     assert [tag.tag for tag in await kept.inventory.tags(after)] == ["latest"]
     assert len(list(kept.index.parent.glob("index.db.damaged-*[0-9]"))) == (damage in (truncate, garble, outdate))
     kept.now += 8 * DAY
