@@ -80,6 +80,9 @@ class Ledger(Protocol):
     def confirmed_at(self, name: RepositoryName, tag: Tag) -> float | None:
         """When that was last said, in seconds since the epoch; None where nobody remembers."""
 
+    def kept_size(self, digest: Digest) -> int | None:
+        """The bytes of a blob or manifest when it was kept, its digest verified; None where nobody remembers."""
+
     def size_of(self, name: RepositoryName, digest: Digest) -> int | None:
         """The bytes of a blob, as a manifest of the repository tells them; None where none does.
 

@@ -197,6 +197,9 @@ class Cache(Protocol):
     async def open_blob(self, digest: Digest, select: Select | None) -> Blob:
         """The content, for whoever has made sure that its client may read it. Raises BlobUnknown."""
 
+    async def discard_blob(self, digest: Digest) -> None:
+        """Remove content that is damaged, so that it can come anew; the links to it stay."""
+
     async def link_blob(self, name: RepositoryName, digest: Digest) -> None:
         """Let the repository read a blob that is here."""
 

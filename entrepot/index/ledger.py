@@ -89,6 +89,10 @@ class SqliteLedger:
             known = self._ask("SELECT confirmed_at FROM tags WHERE name = ? AND tag = ?", (name, tag))
         return None if known is None else float(known)
 
+    def kept_size(self, digest: Digest) -> int | None:
+        known = self._ask("SELECT size FROM links WHERE digest = ? LIMIT 1", (digest,))
+        return None if known is None else int(known)
+
     def size_of(self, name: RepositoryName, digest: Digest) -> int | None:
         known = self._sizes.get((name, digest))
         if known is None:

@@ -22,6 +22,7 @@ from entrepot.mirror.follower import Follower
 from entrepot.mirror.manifests import ManifestFetches
 from entrepot.mirror.namespaces import Namespaces
 from entrepot.mirror.tags import TagResolver
+from entrepot.mirror.wholeness import Wholeness
 from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import (
@@ -58,6 +59,7 @@ class CachingRegistry:
         absences = Absences(time.monotonic)
         self.manifests = ManifestFetches(cache, namespaces, ledger, meter, absences)
         self.tags = TagResolver(cache, namespaces, ledger, self.manifests, absences)
+        self.wholeness = Wholeness(ledger)
         self.fills = Fills(cache, ledger.kept_blob, self._filled)
 
     def reader(self, name: RepositoryName) -> Repository:
@@ -107,6 +109,7 @@ class CachingRepository:
     async def stat_blob(self, digest: Digest) -> Descriptor:
         try:
             descriptor = await self._cached.stat_blob(digest)
+            await self._check(digest, descriptor.size)
         except BlobUnknown:
             return Descriptor(OCTET_STREAM, digest, await self._confirm(digest))
         self._note(digest, Outcome.HIT, 0)
@@ -115,7 +118,7 @@ class CachingRepository:
     async def open_blob(self, digest: Digest, select: Select | None = None) -> Blob:
         for _ in range(_MEETINGS):
             with suppress(BlobUnknown):
-                return self._served(await self._cached.open_blob(digest, select), Outcome.HIT)
+                return self._served(await self._kept(digest, select), Outcome.HIT)
             if await self._registry.cache.has_blob(digest):
                 size = await self._confirm(digest)
                 with suppress(BlobUnknown):
@@ -135,9 +138,23 @@ class CachingRepository:
             await asyncio.sleep(_MEETING_PAUSE)
         raise UpstreamFailed("the blob comes and goes")
 
+    async def _kept(self, digest: Digest, select: Select | None) -> Blob:
+        blob = await self._cached.open_blob(digest, select)
+        await self._check(digest, blob.descriptor.size)
+        return blob
+
+    async def _check(self, digest: Digest, size: int) -> None:
+        """Raise BlobUnknown for what is damaged, once it is out of the way."""
+        if self._registry.wholeness.is_whole(digest, size):
+            return
+        log.error("blob_damaged", digest=digest, size=size)
+        await self._registry.cache.discard_blob(digest)
+        raise BlobUnknown(digest)
+
     async def _link(self, digest: Digest, size: int, select: Select | None) -> Blob:
         """The content that came by way of another repository. Raises BlobUnknown where it has gone meanwhile."""
         blob = await self._registry.cache.open_blob(digest, select)
+        await self._check(digest, blob.descriptor.size)
         if await self._registry.manifests.keep(self._name, self._registry.cache.link_blob(self._name, digest)):
             self._registry.ledger.kept_blob(self._name, digest, size)
         return blob

@@ -10,14 +10,11 @@ from functools import partial
 from typing import TypeVar
 
 from entrepot.content import Blob, Manifest, Select
-from entrepot.ledger import Ledger
-from entrepot.mirror.namespaces import Namespaces
-from entrepot.mirror.tags import TagResolver
+from entrepot.mirror.caching import CachingRegistry
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Hit, Hits
-from entrepot.telemetry import Meter
 
 T = TypeVar("T")
 
@@ -27,14 +24,15 @@ def _always() -> bool:
 
 
 class MirrorHits:
-    """Other `Hits`, less those by tags that are not fresh."""
+    """Other `Hits`, less those by tags that are not fresh, and of blobs that are damaged."""
 
-    def __init__(self, inner: Hits, namespaces: Namespaces, tags: TagResolver, ledger: Ledger, meter: Meter) -> None:
+    def __init__(self, inner: Hits, mirror: CachingRegistry) -> None:
         self._inner = inner
-        self._is_local = namespaces.is_local
-        self._tags = tags
-        self._ledger = ledger
-        self._meter = meter
+        self._is_local = mirror.namespaces.is_local
+        self._tags = mirror.tags
+        self._is_whole = mirror.wholeness.is_whole
+        self._ledger = mirror.ledger
+        self._meter = mirror.meter
 
     def manifest(self, name: RepositoryName, reference: Tag | Digest) -> Hit[Manifest] | None:
         if self._is_local(name):
@@ -54,6 +52,8 @@ class MirrorHits:
         hit = self._inner.stat_blob(name, digest)
         if hit is None or self._is_local(name):
             return hit
+        if not self._is_whole(digest, hit.value.size):
+            return None
         return _noted(hit, partial(self._note, name, digest, "blob", 0))
 
     def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Hit[Blob] | None:
@@ -61,6 +61,8 @@ class MirrorHits:
         if hit is None or self._is_local(name):
             return hit
         blob = hit.value
+        if not self._is_whole(digest, blob.descriptor.size):
+            return None
         size = blob.descriptor.size if blob.span is None else len(blob.span)
         return _noted(hit, partial(self._note, name, digest, "blob", size))
 

@@ -34,7 +34,7 @@ def build_mirror(proxy: Proxy, registry: LocalRegistry, local: LocalPaths, hits:
     ledger = SqliteLedger(local.local_path(INDEX), namespace_names(proxy))
     namespaces = build_namespaces(proxy, meter)
     mirror = CachingRegistry(LocalCache(registry, local), namespaces, registry, ledger, meter)
-    known = None if hits is None else MirrorHits(hits, namespaces, mirror.tags, ledger, meter)
+    known = None if hits is None else MirrorHits(hits, mirror)
     return Served(mirror, known, Outcome.HIT, namespaces, [ledger.run])
 
 

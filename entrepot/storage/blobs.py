@@ -6,6 +6,8 @@ CVE-2026-35172). Must not know uploads or manifests.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from entrepot.content import Blob, Body, Bytes, LocalFile, Select, Stream
 from entrepot.driver import Driver, LocalPaths, PathInvalid, PathNotFound
 from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
@@ -118,6 +120,12 @@ class BlobStore:
         What lies there already is replaced: it may be damaged, and if it is not, nothing changes for its readers.
         """
         await self._driver.move(path, layout.blob_data(digest))
+
+    async def discard(self, digest: Digest) -> None:
+        """Remove the content, if it is there; who reads it reads on."""
+        with suppress(PathNotFound):
+            await self._driver.delete(layout.blob_data(digest))
+        self._small.pop(digest)
 
     async def put(self, digest: Digest, content: bytes) -> None:
         """Store content that hashes to `digest`; durable."""

@@ -39,6 +39,9 @@ class LocalCache:
     async def open_blob(self, digest: Digest, select: Select | None) -> Blob:
         return await self._registry.blobs.open_content(digest, select)
 
+    async def discard_blob(self, digest: Digest) -> None:
+        await self._registry.blobs.discard(digest)
+
     async def link_blob(self, name: RepositoryName, digest: Digest) -> None:
         await self._registry.blobs.link(name, digest)
 

@@ -37,5 +37,8 @@ class MemoryLedger:
     def confirmed_at(self, name: RepositoryName, tag: Tag) -> float | None:
         return self.confirmations.get((name, tag))
 
+    def kept_size(self, digest: Digest) -> int | None:
+        return next((size for (_, kept), size in self.kept.items() if kept == digest), None)
+
     def size_of(self, name: RepositoryName, digest: Digest) -> int | None:
         return self.sizes.get((name, digest))
