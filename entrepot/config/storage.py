@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from entrepot.config.drivers import S3, Azure, Filesystem, Gcs, InMemory, Oss, S3Goamz, Swift
 from entrepot.config.section import Choice, Given, Parameters, value_at
+from entrepot.config.sizes import Share, ShareOfDisk, Size
 from entrepot.config.types import Count, Flag, Integer, UntypedSeconds, as_flag, one_of
 
 Driver = Filesystem | InMemory | S3 | S3Goamz | Azure | Gcs | Swift | Oss
@@ -39,9 +40,18 @@ class ReadOnly(Parameters):
     enabled: Flag = False
 
 
+class UploadLimits(Parameters):
+    """What uploads may take; 0 is no bound. Not a key of Distribution, which ignores it."""
+
+    maxsize: Size = 0
+    maxsessions: Count = 10_000
+    minfree: ShareOfDisk = Share()
+
+
 class Maintenance(Parameters):
     """What an operator does to a running registry."""
 
+    uploadlimits: UploadLimits = UploadLimits()
     uploadpurging: UploadPurging = UploadPurging()
     readonly: ReadOnly = ReadOnly()
 

@@ -117,6 +117,12 @@ class SizeInvalid(RegistryError):
     code, status, message = "SIZE_INVALID", 400, "provided length did not match content length"
 
 
+class BlobTooLarge(SizeInvalid):
+    """413: an operator's bound; the specification has no code for it."""
+
+    status, message = 413, "blob too large"
+
+
 class TagInvalid(RegistryError):
     code, status, message = "TAG_INVALID", 400, "manifest tag did not match URI"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
 
 from entrepot.api.access_log import AccessLog
 from entrepot.api.admission import Admission
@@ -32,6 +34,8 @@ from entrepot.server.metering import meter_for
 from entrepot.server.mirroring import build_mirror, local_names
 from entrepot.server.plan import Plan
 from entrepot.server.served import Served
+from entrepot.storage.allowance import Allowance
+from entrepot.storage.free_space import FreeSpace
 from entrepot.storage.hits import LocalHits
 from entrepot.storage.local import LocalRegistry
 from entrepot.storage.validation import Rules
@@ -79,13 +83,20 @@ def build_driver(storage: Storage) -> tuple[Driver, Callable[[], None]]:
 def build_served(configuration: Configuration, driver: Driver, meter: Meter) -> Served:
     """The local registry, or a mirror that keeps its content in one."""
     local = driver if isinstance(driver, LocalPaths) else None
-    rules, remembered = build_rules(configuration), remembered_descriptors(configuration.storage)
-    proxy = configuration.proxy
+    storage, proxy = configuration.storage, configuration.proxy
+    build_registry = partial(
+        LocalRegistry,
+        driver,
+        local,
+        build_rules(configuration),
+        remembered_descriptors(storage),
+        allowance=build_allowance(storage),
+    )
     if local is None or not proxy.enabled:
-        registry = LocalRegistry(driver, local, rules, remembered)
+        registry = build_registry()
         return Served(registry, build_hits(driver, local, registry))
     # What is mirrored may leave: nothing that lives here may depend on it.
-    registry = LocalRegistry(driver, local, rules, remembered, mountable=local_names(proxy), outcome=Outcome.HIT)
+    registry = build_registry(mountable=local_names(proxy), outcome=Outcome.HIT)
     return build_mirror(proxy, registry, local, build_hits(driver, local, registry), meter)
 
 
@@ -101,6 +112,16 @@ def remembered_descriptors(storage: Storage) -> int:
     if storage.cache.descriptors != "inmemory":
         return 0
     return storage.cache.blobdescriptorsize if storage.cache.blobdescriptorsize > 0 else _MOST_DESCRIPTORS
+
+
+def build_allowance(storage: Storage) -> Allowance:
+    """What uploads may take. Nothing is known of free space where there is no file system."""
+    limits, driver = storage.maintenance.uploadlimits, storage.driver
+    allowance = Allowance(limits.maxsize, limits.maxsessions)
+    if not limits.minfree or not isinstance(driver, Filesystem):
+        return allowance
+    free = FreeSpace(driver.rootdirectory, limits.minfree.percent / 100, limits.minfree.size)
+    return replace(allowance, is_short=lambda: free.shortage() > 0)
 
 
 def build_rules(configuration: Configuration) -> Rules:

@@ -12,6 +12,7 @@ from entrepot.oci.errors import DigestInvalid, ManifestTooLarge
 from entrepot.oci.manifest import MANIFEST_LIMIT
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Outcome, Page
+from entrepot.storage.allowance import Allowance
 from entrepot.storage.blobs import BlobStore
 from entrepot.storage.catalog import page_of_names
 from entrepot.storage.manifests import Manifests, read_manifest
@@ -41,6 +42,7 @@ class LocalRegistry:
         *,
         mountable: Callable[[RepositoryName], bool] = _always,
         outcome: Outcome | None = None,
+        allowance: Allowance = Allowance(),  # noqa: B008  # frozen
     ) -> None:
         """`mountable` says of which repositories blobs may be mounted; `outcome` is that of every answer."""
         self.driver = driver
@@ -51,7 +53,7 @@ class LocalRegistry:
         self.manifests = Manifests(driver)
         self.tags = Tags(driver)
         self.referrers = Referrers(driver, self.manifests, self.tags)
-        self.uploads = Uploads(driver, self.blobs)
+        self.uploads = Uploads(driver, self.blobs, allowance)
         self.references = References(self.blobs, self.manifests, rules)
 
     def reader(self, name: RepositoryName) -> LocalRepository:

@@ -27,6 +27,7 @@ from entrepot.oci.errors import (
 from entrepot.oci.names import RepositoryName
 from entrepot.pouring import pour
 from entrepot.storage import layout
+from entrepot.storage.allowance import Allowance
 from entrepot.storage.blobs import BlobStore
 from entrepot.storage.recent import Recent
 from entrepot.telemetry import get_logger
@@ -36,9 +37,6 @@ log = get_logger(__name__)
 
 _LOCK_PATIENCE = 2.0  # seconds; a client that reconnects may meet its own dying request
 _LOCK_PAUSE = 0.05
-
-MOST_SESSIONS = 10_000
-"""Open uploads of one repository; beyond that somebody is filling the disk with names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +53,17 @@ class RunningHash:
 class Uploads:
     """All upload sessions of a registry, and the hashes that run along in this process."""
 
-    def __init__(self, driver: Driver, blobs: BlobStore) -> None:
+    def __init__(self, driver: Driver, blobs: BlobStore, allowance: Allowance) -> None:
         self.driver = driver
         self.blobs = blobs
+        self.allowance = allowance
         # A session that is not found here, because another worker began it, is hashed again at its commit.
         self.hashes: Recent[str, RunningHash] = Recent(4096, lambda _: 1)
         self._begun: Recent[RepositoryName, int] = Recent(1024, lambda _: 1)
 
     async def start(self, name: RepositoryName, algorithm: str) -> UploadSession:
-        """A new session; durable, so that the client may come back to it. Raises TooManyRequests."""
+        """A new session; durable, so that the client may come back to it. Raises TooManyRequests, NoSpace."""
+        self.allowance.check_room()
         await self._limit(name)
         started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         session = UploadSession(self, name, str(uuid.uuid4()), started_at)
@@ -73,16 +73,19 @@ class Uploads:
 
     async def _limit(self, name: RepositoryName) -> None:
         # Counted in the store only once so many were begun here that the bound could have been reached.
+        most = self.allowance.sessions
+        if not most:
+            return
         begun = (self._begun.get(name) or 0) + 1
-        if begun > MOST_SESSIONS:
+        if begun > most:
             begun = await self._count(name) + 1
         self._begun.put(name, begun)
-        if begun > MOST_SESSIONS:
-            raise TooManyRequests(f"{MOST_SESSIONS} uploads of {name} are open", headers=[("retry-after", "60")])
+        if begun > most:
+            raise TooManyRequests(f"{most} uploads of {name} are open", headers=[("retry-after", "60")])
 
     async def _count(self, name: RepositoryName) -> int:
         try:
-            return len(await self.driver.list(layout.uploads(name), "", MOST_SESSIONS))
+            return len(await self.driver.list(layout.uploads(name), "", self.allowance.sessions))
         except PathNotFound:
             return 0
 
@@ -179,7 +182,8 @@ class UploadSession:
                     headers=[("range", format_upload_range(before))],
                 )
             running = await self._running(before)
-            await self._fill(writer, chunks if length is None else _exactly(chunks, length), running)
+            allowed = self._uploads.allowance.bounded(chunks, before)
+            await self._fill(writer, allowed if length is None else _exactly(allowed, length), running)
             await self._sync(writer)
             if running is not None:
                 modified = (await self._driver.stat(self._data)).modified

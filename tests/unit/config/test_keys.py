@@ -30,7 +30,8 @@ SECTIONS = {
     "log": """accesslog.disabled level formatter fields hooks[].disabled hooks[].type hooks[].levels
         hooks[].options.smtp.addr hooks[].options.smtp.username hooks[].options.smtp.password
         hooks[].options.smtp.insecure hooks[].options.from hooks[].options.to reportcaller""",
-    "storage": """inmemory maintenance.uploadpurging.enabled maintenance.uploadpurging.age
+    "storage": """inmemory maintenance.uploadlimits.maxsize maintenance.uploadlimits.maxsessions
+        maintenance.uploadlimits.minfree maintenance.uploadpurging.enabled maintenance.uploadpurging.age
         maintenance.uploadpurging.interval maintenance.uploadpurging.dryrun maintenance.readonly.enabled delete.enabled
         redirect.disable cache.blobdescriptor cache.blobdescriptorsize cache.layerinfo tag.concurrencylimit""",
     "storage.filesystem": "rootdirectory maxthreads",
@@ -85,6 +86,9 @@ DEFAULTS = [
     ("log.reportcaller", False),
     ("storage.filesystem.rootdirectory", "/var/lib/registry"),
     ("storage.filesystem.maxthreads", 100),
+    ("storage.maintenance.uploadlimits.maxsize", 0),
+    ("storage.maintenance.uploadlimits.maxsessions", 10_000),
+    ("storage.maintenance.uploadlimits.minfree", Share()),
     ("storage.maintenance.uploadpurging.enabled", True),
     ("storage.maintenance.uploadpurging.age", 168 * 3600.0),
     ("storage.maintenance.uploadpurging.interval", 24 * 3600.0),

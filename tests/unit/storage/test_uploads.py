@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from entrepot.driver import Driver, PathNotFound
+from entrepot.driver import Driver, NoSpace, PathNotFound
 from entrepot.drivers.memory import MemoryDriver
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import (
+    BlobTooLarge,
     BlobUnknown,
     BlobUploadUnknown,
     DigestInvalid,
@@ -22,8 +23,8 @@ from entrepot.oci.errors import (
 )
 from entrepot.oci.names import RepositoryName
 from entrepot.storage import layout
+from entrepot.storage.allowance import Allowance
 from entrepot.storage.local import LocalRegistry, LocalRepository
-from entrepot.storage.uploads import MOST_SESSIONS
 from entrepot.storage.validation import Rules
 from entrepot.testing.registry_contents import chunks, read_blob, upload
 
@@ -175,17 +176,62 @@ async def test_the_same_blob_pushed_by_many_at_once_is_one(registry: LocalRegist
 async def test_a_repository_has_only_so_many_open_uploads() -> None:
     """Nobody fills the disk with names; what is dropped makes room, and other repositories do not notice."""
     driver = MemoryDriver()
-    repository = LocalRegistry(driver, None, Rules()).writer(APP)
+    allowance = Allowance(sessions=100)
+    repository = LocalRegistry(driver, None, Rules(), allowance=allowance).writer(APP)
     session = await repository.start_upload("sha256")
-    for _ in range(MOST_SESSIONS - 1):
+    for _ in range(99):
         await repository.start_upload("sha256")
 
     with pytest.raises(TooManyRequests) as refused:
         await repository.start_upload("sha256")
     assert refused.value.headers == (("retry-after", "60"),)
 
-    await LocalRegistry(driver, None, Rules()).writer(OTHER).start_upload("sha256")
+    await LocalRegistry(driver, None, Rules(), allowance=allowance).writer(OTHER).start_upload("sha256")
     await session.cancel()
     await repository.start_upload("sha256")
     await driver.delete(layout.uploads(APP))
     await repository.start_upload("sha256")
+
+
+@pytest.mark.parametrize("step", [70_000, 1])
+async def test_a_blob_larger_than_allowed_is_refused(step: int) -> None:
+    """413 as soon as a byte is too many; what the upload held before it still holds, and may be finished."""
+    content = os.urandom(100_000)
+    repository = LocalRegistry(MemoryDriver(), None, Rules(), allowance=Allowance(blob=100_000)).writer(APP)
+    session = await repository.start_upload("sha256")
+    await session.append(chunks(content[:50_000]), 0, None)
+
+    with pytest.raises(BlobTooLarge):
+        await session.append(chunks(content[: 50_000 + step]), 50_000, None)
+    assert await session.offset() == 50_000
+    await session.commit(Digest.of(content), chunks(content[50_000:]), 50_000, None)
+
+
+async def test_uploads_leave_free_what_has_to_stay_free() -> None:
+    """None begins, and none goes on, while there is too little; then they do."""
+    short = False
+    allowance = Allowance(is_short=lambda: short)
+    repository = LocalRegistry(MemoryDriver(), None, Rules(), allowance=allowance).writer(APP)
+    session = await repository.start_upload("sha256")
+    content = os.urandom(1000)
+    short = True
+
+    with pytest.raises(NoSpace):
+        await repository.start_upload("sha256")
+    with pytest.raises(NoSpace):
+        await session.append(chunks(content), 0, None)
+
+    short = False
+    await session.commit(Digest.of(content), chunks(content), 0, None)
+
+
+async def test_an_upload_looks_again_while_it_goes_on() -> None:
+    """A long one ends where others have taken the room."""
+    looks = iter([False, False, True])
+    allowance = Allowance(is_short=lambda: next(looks))
+    repository = LocalRegistry(MemoryDriver(), None, Rules(), allowance=allowance).writer(APP)
+    session = await repository.start_upload("sha256")
+
+    with pytest.raises(NoSpace):
+        await session.append(chunks(bytes(40 << 20)), 0, None)
+    assert await session.offset() == 0
