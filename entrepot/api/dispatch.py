@@ -14,6 +14,7 @@ from entrepot.api.routes import Action, Endpoint, Routes, Target, match
 from entrepot.driver import NoSpace
 from entrepot.oci.errors import (
     EncodingUnsupported,
+    LoopDetected,
     RegistryError,
     StorageFull,
     Unavailable,
@@ -24,6 +25,7 @@ from entrepot.oci.errors import (
 )
 from entrepot.registry import Hit, Naming
 from entrepot.telemetry import get_logger
+from entrepot.wire.via import Hop, Looping
 
 log = get_logger(__name__)
 
@@ -63,8 +65,12 @@ class Dispatcher:
         admission: Admission | None = None,
         health: Health | None = None,
         provenance: Sequence[Header] = (),
+        hop: Hop | None = None,
     ) -> None:
-        """`headers` go on every answer, `provenance` on those that do not tell themselves how they were come by."""
+        """`headers` go on every answer, `provenance` on those that do not tell themselves how they were come by.
+
+        `hop` is who we are to others that are asked for the sake of a request; None where nobody is.
+        """
         self._routes = routes
         self._hits = hits if Action.PULL in allowed else None
         self._allowed = frozenset(allowed)
@@ -74,6 +80,7 @@ class Dispatcher:
         self._health = health
         self._common: tuple[Header, ...] = (_API_VERSION, *headers)
         self._provenance = tuple(provenance)
+        self._hop = hop
 
     def at_once(self, request: Request) -> Hit[Response] | None:
         """The answer, where nothing has to be waited for; None: ask `answer`. May be called in any thread.
@@ -164,7 +171,16 @@ class Dispatcher:
         if target is None:
             return self._elsewhere(path)
         target = await self._admit(request, target)
+        self._enter(request)
         return await self._endpoint(request, target).handler(request, target)
+
+    def _enter(self, request: Request) -> None:
+        if self._hop is None:
+            return
+        try:
+            self._hop.enter(request.headers.get_all("via"))
+        except Looping as error:
+            raise LoopDetected(str(error)) from None
 
     async def _admit(self, request: Request, target: Target) -> Target:
         """What is meant, once the client is admitted."""

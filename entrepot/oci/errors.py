@@ -167,6 +167,12 @@ class UpstreamFailed(RegistryError):
     status, message = 502, "upstream registry failed"
 
 
+class LoopDetected(RegistryError):
+    """A mirror is, directly or through others, its own upstream: 508 (RFC 5842 §7.2)."""
+
+    status, message = 508, "request loop"
+
+
 class UpstreamUnreachable(UpstreamFailed):
     """The upstream could not be asked at all."""
 

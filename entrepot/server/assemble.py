@@ -40,6 +40,7 @@ from entrepot.storage.hits import LocalHits
 from entrepot.storage.local import LocalRegistry
 from entrepot.storage.validation import Rules
 from entrepot.telemetry import Meter
+from entrepot.wire.via import Hop
 
 _MOST_DESCRIPTORS = 1_000_000
 _STDOUT = 1  # also where Python has no object for it
@@ -65,6 +66,7 @@ def assemble(plan: Plan) -> RsgiApplication:
         admission=None if authenticator is None else Admission(authenticator),
         health=plan.health,
         provenance=provenance(served.outcome),
+        hop=None if served.naming is None else Hop(plan.name),
     )
     access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)
     return RsgiApplication(dispatcher, access_log, plan.patience.body, close, served.background)

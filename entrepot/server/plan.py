@@ -4,18 +4,20 @@ what the processes share.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from entrepot.config.root import Configuration
 from entrepot.health.state import HealthState
 from entrepot.server.patience import Patience
+from entrepot.wire.via import new_name
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`secret` signs upload states: the same for all workers, and across restarts where `http.secret` is set.
 
+    `name` is ours among the servers that a request may come through, and no other's.
     `figures` is the directory in which all processes count; None where nobody asked for figures.
     `health` is what they all know of the checks; None where there are none.
     """
@@ -23,5 +25,6 @@ class Plan:
     configuration: Configuration
     secret: bytes
     patience: Patience
+    name: str = field(default_factory=new_name)
     figures: Path | None = None
     health: HealthState | None = None

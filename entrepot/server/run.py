@@ -74,7 +74,8 @@ def serve(
     address = prepare(configuration.http.listener)
     secret = configuration.http.secret.get_secret_value().encode()
     with figures_for(configuration.http.debug) as figures:
-        plan = Plan(configuration, secret, patience, figures, HealthState() if checked(configuration) else None)
+        health = HealthState() if checked(configuration) else None
+        plan = Plan(configuration, secret, patience, figures=figures, health=health)
         _supervise(plan, debug, address, worker_count(configuration, workers), started)
 
 

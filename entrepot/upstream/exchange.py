@@ -92,6 +92,8 @@ class Exchange:
                 return Unauthorized("the upstream grants this mirror no access")
             case 403 if self.is_own(head):
                 return Denied("the upstream grants this mirror no access")
+            case 508 if self.is_own(head):
+                return UpstreamFailed("the upstream leads back to this mirror, or to itself: look at its remoteurl")
         return UpstreamFailed(f"the upstream answered {head.status}")
 
 

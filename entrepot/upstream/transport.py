@@ -23,6 +23,7 @@ from entrepot.upstream.message import Request
 from entrepot.upstream.reply import Reply, causes_of, reason_of
 from entrepot.upstream.route import Route
 from entrepot.upstream.waiting import Pace, cancellable
+from entrepot.wire.via import passed_on
 
 USER_AGENT = "entrepot"
 
@@ -100,6 +101,8 @@ class Transport:
         builder = self._client.request(request.method, request.url)
         for name, value in request.headers:
             builder = builder.header(name, value)
+        if chain := passed_on():
+            builder = builder.header("Via", chain)
         if request.authorization is not None:
             builder = builder.header("Authorization", request.authorization, is_sensitive=True)
         if request.form is not None:
