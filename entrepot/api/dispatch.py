@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -30,6 +31,7 @@ from entrepot.wire.via import Hop, Looping
 log = get_logger(__name__)
 
 _LONGEST_URL = 8192
+_TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 _READING = ("GET", "HEAD")
 _API_VERSION: Header = ("docker-distribution-api-version", "registry/2.0")
 
@@ -143,9 +145,8 @@ class Dispatcher:
             response = _refusal(request, StorageFull())
         except ClientGone:
             raise
-        except Exception:
-            log.exception("request_failed", method=request.method, path=request.path)
-            response = _refusal(request, RegistryError())
+        except Exception as error:
+            response = _refusal(request, _failure(request, error))
         if self._provenance and not any(name == "x-cache" for name, _ in response.headers):
             response.headers.extend(self._provenance)
         response.headers.extend(self._common)
@@ -227,6 +228,16 @@ def _refuse_encoding(request: Request) -> None:
 
 def _no_route() -> Response:
     return content_response(404, "text/plain; charset=utf-8", b"404 page not found\n")
+
+
+def _failure(request: Request, error: Exception) -> RegistryError:
+    """What a client is told of what nobody has foreseen."""
+    if isinstance(error, OSError) and error.errno in _TOO_MANY_FILES:
+        # A crowd, not a defect: it passes, and each client's traceback would say no more.
+        log.error("too_many_open_files", path=request.path, error=str(error))
+        return Unavailable("too many open files", headers=[("retry-after", "1")])
+    log.error("request_failed", method=request.method, path=request.path, exc_info=error)
+    return RegistryError()
 
 
 def _refusal(request: Request, error: RegistryError) -> Response:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import math
 import os
+import resource
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -64,6 +66,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises StartFailed. Calls `started` once connections are taken."""
     open_standard_streams()
+    allow_open_files()
     configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
     check_storage(configuration)
     check_upstreams(configuration)
@@ -77,6 +80,13 @@ def serve(
         health = HealthState() if checked(configuration) else None
         plan = Plan(configuration, secret, patience, figures=figures, health=health)
         _supervise(plan, debug, address, worker_count(configuration, workers), started)
+
+
+def allow_open_files() -> None:
+    """As many as the system lets this process have: each connection is one, and a cold blob's takes some more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _supervise(

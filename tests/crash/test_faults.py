@@ -1,8 +1,12 @@
 """A disk that fails or is full in the middle of a push: the client is told, the server lives, and nothing is left."""
 
+import os
+
 import httpx
 import pytest
 
+from entrepot.oci.digest import Digest
+from entrepot.storage import layout
 from tests.crash.blob_operations import Commit
 from tests.crash.conftest import StartTraced
 from tests.crash.layout_check import check, leftovers
@@ -13,6 +17,7 @@ from tests.repositories import Repository, error_codes
 from tests.servers import Server
 
 SYNC, RENAME, MAKE, WRITE = "fsync,fdatasync", "rename,renameat,renameat2", "mkdir,mkdirat", "write,pwrite64,writev"
+READ = "read,pread64,preadv,preadv2"
 KINDS = [(SYNC, "EIO"), (SYNC, "ENOSPC"), (RENAME, "EIO"), (MAKE, "ENOSPC")]
 
 
@@ -69,3 +74,25 @@ def check_answer(answer: httpx.Response, fault: Fault, failed: list[str]) -> Non
     assert failed, answer.text
     assert answer.status_code in ((507,) if fault.error == "ENOSPC" else (500, 503)), answer.text
     assert error_codes(answer)
+
+
+@pytest.mark.parametrize("size", [1000, 200_000])
+def test_a_read_that_fails_is_never_a_whole_answer(start_traced: StartTraced, size: int) -> None:
+    """An error, or an answer that is cut; the next request reads again, and gets it."""
+    server = start_traced()
+    with server.client() as client:
+        repository, content = Repository(client), os.urandom(size)
+        digest = repository.push_blob(content)
+        failures = Failures(
+            worker_of(server.pid), Fault(READ, "EIO", 1, server.root / layout.blob_data(Digest.parse(digest))[1:])
+        )
+        try:
+            answer = repository.get(f"blobs/{digest}")
+            got = answer.content if answer.status_code == 200 else b""
+        except httpx.RemoteProtocolError:
+            got = b""
+        failed = failures.close()
+
+        assert failed
+        assert got in (b"", content)
+        assert repository.get(f"blobs/{digest}").content == content

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
 
+from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.threads import Threads
 
 
@@ -91,3 +93,26 @@ async def test_threads_are_made_on_first_use_and_bounded() -> None:
 
     assert most == 3
     assert threading.active_count() == before
+
+
+async def test_what_hangs_holds_up_nobody_who_needs_no_thread(tmp_path: Path) -> None:
+    """All threads wait for a disk: known small files are read all the same, and the rest is done when it is back."""
+    driver = FilesystemDriver(str(tmp_path))
+    await driver.put("/a", b"small")
+    while driver.at_once("/a") is None:
+        await driver.get("/a")
+        await asyncio.sleep(0.01)
+    disk = threading.Event()
+    stuck = [asyncio.create_task(driver._threads.run(disk.wait, 60)) for _ in range(200)]
+    await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(driver.put("/b", b"later"))
+    assert await driver.get("/a") == b"small"
+    assert (await driver.stat("/a")).size == 5
+    assert not waiting.done()
+    assert threading.active_count() < 200
+
+    disk.set()
+    await asyncio.gather(*stuck, waiting)
+    assert await driver.get("/b") == b"later"
+    driver.close()

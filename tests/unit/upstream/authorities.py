@@ -25,14 +25,14 @@ class Authority:
     def key(self) -> Path:
         return self.directory / f"{self.name}.key"
 
-    def sign(self, name: str) -> Path:
-        """A file with a certificate for 127.0.0.1, good for servers and clients, and its key."""
+    def sign(self, name: str, *, host: str = "IP:127.0.0.1", days: int = 2) -> Path:
+        """A file with a certificate for `host`, good for servers and clients, and its key; -1 `days` are over."""
         made, key, request = (self.directory / f"{name}.{kind}" for kind in ("pem", "key", "csr"))
         openssl = need("openssl")
         run([openssl, "req", *_KEY, "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(request)])
         extensions = self.directory / "extensions"
-        extensions.write_text("subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
-        signer = ("-CA", str(self.certificate), "-CAkey", str(self.key), "-CAcreateserial", "-days", "2")
+        extensions.write_text(f"subjectAltName={host}\nbasicConstraints=CA:FALSE\n")
+        signer = ("-CA", str(self.certificate), "-CAkey", str(self.key), "-CAcreateserial", "-days", str(days))
         given = ("-in", str(request), "-extfile", str(extensions), "-out", str(made))
         run([openssl, "x509", "-req", *signer, *given])
         made.write_bytes(made.read_bytes() + key.read_bytes())

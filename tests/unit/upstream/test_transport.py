@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ from entrepot.testing.upstreams import TestUpstream
 from entrepot.upstream.client import Limits
 from tests.programs import need
 from tests.real.processes import run
+from tests.unit.upstream.authorities import make_authority, server_context
 from tests.unit.upstream.conftest import NAME, TAG, Connect, Question, read_blob
 
 
@@ -124,6 +126,40 @@ async def test_a_certificate_that_nobody_vouches_for(
 
         assert refusal.value.status == 502
         assert upstream.origin.requests == []
+
+
+@pytest.mark.parametrize(("host", "days"), [("IP:127.0.0.1", -1), ("IP:127.0.0.2", 2), ("DNS:localhost", 2)])
+async def test_a_certificate_that_is_not_good_for_it(
+    connect: Connect, question: Question, tmp_path: Path, host: str, days: int
+) -> None:
+    """Expired, or for another host, though its authority is trusted: asked nothing, and no way back to plain text."""
+    authority = make_authority(tmp_path, "authority")
+    tls = server_context(authority.sign("server", host=host, days=days))
+    async with TestUpstream(BasicDemand("user", "planted"), tls=tls) as upstream:
+        with pytest.raises(UpstreamFailed, match="certificate"):
+            await question(connect("user", "planted", url=upstream.url, ca=str(authority.certificate)))
+
+        assert upstream.origin.requests == []
+
+
+async def test_a_handshake_that_never_ends(connect: Connect, question: Question) -> None:
+    """It is given up in the time for a connection; nothing was sent but the beginning of TLS."""
+    received = bytearray()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(4096):
+            received.extend(piece)
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        client = connect("user", "planted", url=f"https://127.0.0.1:{port}", limits=Limits(connect=0.5, pauses=()))
+        with pytest.raises(UpstreamFailed):
+            await question(client)
+
+    assert received
+    assert b"planted" not in received
 
 
 async def test_no_tls_at_all(upstream: TestUpstream, connect: Connect, question: Question) -> None:
