@@ -52,6 +52,7 @@ class RsgiApplication:
         self._background = background
         self._running: list[asyncio.Task[None]] = []
         self._standing = StandingAnswers()
+        self._is_leaving = False
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._access_log is not None:
@@ -67,11 +68,17 @@ class RsgiApplication:
             self._access_log.flush()
         self._close()
 
+    def leave(self) -> None:
+        """From now on each answer is the last one of its connection."""
+        self._is_leaving = True
+
     def at_once(self, scope: Scope, protocol: HTTPProtocol) -> bool:
         """Answer now if nothing has to be waited for, or leave the request alone; in whatever thread the server calls.
 
         Whatever goes wrong here is left to the ordinary way, which answers and logs it.
         """
+        if self._is_leaving:
+            return False
         try:
             response = self._known(scope)
         except Exception:
@@ -122,7 +129,9 @@ class RsgiApplication:
             self._record(request, Response(error.recorded))
             return _closing(error.status, error.text)
         self._record(request, response)
-        if request.method not in _WITHOUT_BODY and not receiver.ended and request.has_body and request.version != "2":
+        if self._is_leaving and request.version != "2":
+            response.headers.append(_CLOSE)
+        elif request.method not in _WITHOUT_BODY and not receiver.ended and request.has_body and request.version != "2":
             # The server closes the connection with the rest of the body in it; the client must not be surprised.
             response.headers.append(_CLOSE)
         return response

@@ -10,6 +10,7 @@ import typer
 
 from entrepot.config.load import Loaded, default_text, load, locate, parse
 from entrepot.config.problems import ConfigurationError, Problem
+from entrepot.config.root import Configuration
 
 WORKERS = "ENTREPOT_WORKERS"
 MOST_WORKERS = 1024
@@ -26,12 +27,8 @@ ConfigPath = Annotated[
 
 def read(argument: str | None) -> Loaded:
     """The configuration that the argument, the environment, or else the program itself gives. Exits with 2."""
-    environ = {name: value for name, value in os.environ.items() if name != WORKERS}
     try:
-        if locate(argument, environ) is None:
-            loaded = parse(default_text(), environ, "the built-in configuration")
-        else:
-            loaded = load(argument, environ)
+        loaded = _load(argument)
     except ConfigurationError as error:
         for problem in error.problems:
             typer.echo(f"configuration error: {problem}", err=True)
@@ -39,6 +36,18 @@ def read(argument: str | None) -> Loaded:
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}", err=True)
     return loaded
+
+
+def read_again(argument: str | None) -> Configuration:
+    """As `read`, while the server runs. Raises ConfigurationError."""
+    return _load(argument).configuration
+
+
+def _load(argument: str | None) -> Loaded:
+    environ = {name: value for name, value in os.environ.items() if name != WORKERS}
+    if locate(argument, environ) is None:
+        return parse(default_text(), environ, "the built-in configuration")
+    return load(argument, environ)
 
 
 def workers_asked() -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from entrepot.cli.announcement import announcement
-from entrepot.cli.configuration import MOST_WORKERS, WORKERS, ConfigPath, read, workers_asked
+from entrepot.cli.configuration import MOST_WORKERS, WORKERS, ConfigPath, read, read_again, workers_asked
 from entrepot.config.root import Configuration
 from entrepot.server.listener import Address, StartFailed
 from entrepot.server.logs import tell
@@ -27,7 +28,7 @@ def serve(
     asked = workers_asked() if workers is None else workers
     configuration = read(config).configuration
     try:
-        run(configuration, asked, lambda address: _announce(configuration, address))
+        run(configuration, asked, lambda address: _announce(configuration, address), read=partial(read_again, config))
     except StartFailed as error:
         typer.echo(f"entrepot cannot start: {error}", err=True)
         raise typer.Exit(1) from None

@@ -32,12 +32,25 @@ CIPHER_SUITES = (
 )
 """The names that Go gives to the suites Distribution accepts."""
 
+_OFFERED_BY_1_2 = frozenset(
+    f"TLS_ECDHE_{key}_WITH_{cipher}"
+    for key in ("ECDSA", "RSA")
+    for cipher in ("AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256")
+)
+_OFFERED_BY_1_3 = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
+"""What the server's TLS library (rustls) speaks; it has no switch for any of them."""
+
 _CLIENT_AUTH = (
     "request-client-cert",
     "require-any-client-cert",
     "verify-client-cert-if-given",
     "require-and-verify-client-cert",
 )
+_UNVERIFIED = {
+    "request-client-cert": "verify-client-cert-if-given",
+    "require-any-client-cert": "require-and-verify-client-cert",
+}
+"""Modes in which a certificate proves nothing: the library has none of these, and each has one that does."""
 
 
 class LetsEncrypt(Section):
@@ -72,3 +85,17 @@ class Tls(Section):
         yield from together(given, "certificate", "key")
         if given.get("clientauth") and not given.get("clientcas"):
             yield "clientauth", "has no effect without clientcas"
+        if (instead := _UNVERIFIED.get(str(given.get("clientauth")))) is not None:
+            yield "clientauth", f"certificates that nobody verifies are not taken; use {instead}"
+        suites = given.get("ciphersuites")
+        if suites and isinstance(suites, list):
+            yield from _suites(frozenset(map(str, suites)), str(given.get("minimumtls") or "tls1.2"))
+
+
+def _suites(wanted: frozenset[str], minimum: str) -> Iterator[tuple[str, str]]:
+    """All are offered or none: a list that leaves one out would not be heeded, so it is refused."""
+    offered = _OFFERED_BY_1_3 | (_OFFERED_BY_1_2 if minimum == "tls1.2" else frozenset())
+    for suite in sorted((wanted & frozenset(CIPHER_SUITES)) - _OFFERED_BY_1_2 - _OFFERED_BY_1_3):
+        yield "ciphersuites", f"{suite} is not safe and cannot be offered; take it out"
+    if missing := sorted(offered - wanted):
+        yield "ciphersuites", f"{', '.join(missing)} cannot be left out; list them too, or leave the key out"

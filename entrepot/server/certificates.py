@@ -55,3 +55,14 @@ def _load(tls: Tls) -> None:
         if error.reason == "EE_KEY_TOO_SMALL":
             raise StartFailed("http.tls.certificate: its key is too short to be safe") from None
         raise StartFailed(f"http.tls: no usable key in {tls.key}, or a damaged certificate beside it") from None
+
+
+def check_authorities(tls: Tls) -> None:
+    """Raises StartFailed unless all of `tls.clientcas` hold certificates."""
+    for position, path in enumerate(tls.clientcas):
+        key = f"clientcas[{position}]"
+        text = _read(key, path)
+        try:
+            ssl.create_default_context(cadata=text)
+        except (ssl.SSLError, ValueError):
+            raise StartFailed(f"http.tls.{key}: {path} holds no certificate in PEM form, or a damaged one") from None

@@ -35,6 +35,7 @@ class Keeping:
         self._work = work
         self._lock = forking
         self._stopping = threading.Event()
+        self._renewing = False
         self._supervisor = os.getpid()
         self._pid = 0
         # The kernel ends the keeper when the thread that forked it ends: so it is one that waits for it.
@@ -43,6 +44,11 @@ class Keeping:
     def start(self) -> None:
         """Returns at once. Once only."""
         self._thread.start()
+
+    def renew(self) -> None:
+        """End it, so that another takes its place; returns at once."""
+        self._renewing = True
+        self._signal(signal.SIGTERM)
 
     def stop(self) -> None:
         """End it; returns when it has ended, or was never started."""
@@ -62,6 +68,9 @@ class Keeping:
             status = self._reap()
             if time.monotonic() - birth > _LONGEST_PAUSE:
                 pause = _FIRST_PAUSE
+            if self._renewing:
+                self._renewing = False
+                continue
             # A signal to the whole group ends it before us, which is no failure.
             if self._stopping.wait(pause):
                 return

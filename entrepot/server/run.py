@@ -6,38 +6,34 @@ import gc
 import math
 import os
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from socket import socket
 from typing import Any, cast
 
-from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLProtocols
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.http import HTTP1Settings, HTTP2Settings
 
 from entrepot.api.rsgi import RsgiApplication
 from entrepot.config.drivers import Filesystem
 from entrepot.config.http import Http
-from entrepot.config.readable import unreadable_files
 from entrepot.config.root import Configuration
-from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.health.state import HealthState
 from entrepot.server.assemble import assemble
-from entrepot.server.authentication import AuthInvalid, build_authenticator, provision_htpasswd
-from entrepot.server.certificates import check_certificate
 from entrepot.server.duties import assemble_duties, build_debug, wanted_duties
 from entrepot.server.health import checked
-from entrepot.server.keeper import keep
+from entrepot.server.keeper import Duty, keep
 from entrepot.server.listener import Address, StartFailed, address_of, open_debug, prepare
 from entrepot.server.logs import configure_logs, open_standard_streams
 from entrepot.server.metering import figures_for
-from entrepot.server.mirroring import build_upstream
 from entrepot.server.patience import Patience
 from entrepot.server.plan import Plan
+from entrepot.server.renewal import Read, Renewal
+from entrepot.server.start_checks import check
 from entrepot.server.supervisor import Supervisor
 from entrepot.server.worker import run_worker
-from entrepot.telemetry import SilentMeter, get_logger
+from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
 
@@ -63,23 +59,24 @@ def serve(
     workers: int,
     started: Callable[[Address], None],
     patience: Patience = Patience(),  # noqa: B008  # frozen
+    read: Read | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises StartFailed. Calls `started` once connections are taken."""
+    """Serve until SIGTERM or SIGINT, then drain. Raises StartFailed. Calls `started` once connections are taken.
+
+    At SIGHUP the configuration is asked of `read`, if there is one, and the workers are replaced.
+    """
     open_standard_streams()
     allow_open_files()
     configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
-    check_storage(configuration)
-    check_upstreams(configuration)
-    check_auth(configuration)
-    if configuration.http.tls.certificate:
-        check_certificate(configuration.http.tls)
+    check(configuration)
     debug = open_debug(configuration.http)
     address = prepare(configuration.http.listener)
     secret = configuration.http.secret.get_secret_value().encode()
     with figures_for(configuration.http.debug) as figures:
         health = HealthState() if checked(configuration) else None
         plan = Plan(configuration, secret, patience, figures=figures, health=health)
-        _supervise(plan, debug, address, worker_count(configuration, workers), started)
+        renewal = Renewal(plan, read)
+        _supervise(renewal, debug, address, worker_count(configuration, workers), started)
 
 
 def allow_open_files() -> None:
@@ -90,24 +87,41 @@ def allow_open_files() -> None:
 
 
 def _supervise(
-    plan: Plan, debug: socket | None, address: Address, workers: int, started: Callable[[Address], None]
+    renewal: Renewal, debug: socket | None, address: Address, workers: int, started: Callable[[Address], None]
 ) -> None:
-    ready = [build_debug(plan, debug)] if debug is not None else []
-    has_keeper = ready or wanted_duties(plan.configuration)
-    keeper = partial(keep, partial(assemble_duties, plan, ready)) if has_keeper else None
-    options = _server_options(plan.configuration.http, plan.patience, workers)
-    server = Supervisor(address, plan.patience, keeper, **options)
+    plan = renewal.plan
+
+    def duties() -> Sequence[Duty]:
+        ready = [build_debug(renewal.plan, debug)] if debug is not None else []
+        return assemble_duties(renewal.plan, ready)
+
+    def renewed() -> bool:
+        if not renewal.renew():
+            return False
+        apply(server, renewal)
+        return True
+
+    has_keeper = debug is not None or wanted_duties(plan.configuration)
+    server = Supervisor(
+        address,
+        plan.patience,
+        partial(keep, duties) if has_keeper else None,
+        renewed,
+        **_server_options(plan.patience, workers),
+    )
+    apply(server, renewal)
 
     @server.on_startup
     def announce() -> None:
         _announce(plan.configuration.http, address, debug)
         started(address)
+        renewal.watch(server.signal_handler_reload)
 
     # What is in memory now is the same in all workers; the collector must not touch, and so copy, it.
     gc.collect()
     gc.freeze()
     try:
-        server.serve(run_worker, target_loader=cast("Loader", partial(_begin, plan, debug)), wrap_loader=False)
+        server.serve(run_worker, target_loader=cast("Loader", partial(_begin, renewal, debug)), wrap_loader=False)
     except SystemExit:
         raise StartFailed("its workers end as soon as they are started; the lines above may say why") from None
 
@@ -120,11 +134,11 @@ def _announce(http: Http, address: Address, debug: socket | None) -> None:
         log.info(line)
 
 
-def _begin(plan: Plan, debug: socket | None) -> RsgiApplication:
+def _begin(renewal: Renewal, debug: socket | None) -> RsgiApplication:
     # Runs in the worker. The debug listener is the keeper's.
     if debug is not None:
         debug.close()
-    return assemble(plan)
+    return assemble(renewal.plan)
 
 
 def worker_count(configuration: Configuration, asked: int) -> int:
@@ -134,43 +148,7 @@ def worker_count(configuration: Configuration, asked: int) -> int:
     return asked or len(os.sched_getaffinity(0))
 
 
-def check_storage(configuration: Configuration) -> None:
-    """Raises StartFailed where the store cannot be written, or not be used for what is asked."""
-    parameters = configuration.storage.driver
-    if not isinstance(parameters, Filesystem):
-        if configuration.proxy.enabled:
-            raise StartFailed("proxy: a mirror keeps its content in files; use storage.filesystem")
-        return
-    driver = FilesystemDriver(parameters.rootdirectory, parameters.maxthreads)
-    try:
-        driver.check()
-    except OSError as error:
-        raise StartFailed(f"storage.filesystem.rootdirectory: {error}") from None
-    finally:
-        driver.close()
-
-
-def check_upstreams(configuration: Configuration) -> None:
-    """Raises StartFailed where a file that `proxy` names is no good. Whether upstreams answer does not matter."""
-    for path, text in unreadable_files(configuration.proxy):
-        raise StartFailed(f"{path}: {text}")
-    for source in configuration.proxy.sources:
-        try:
-            build_upstream(source, SilentMeter())
-        except ValueError as error:
-            raise StartFailed(f"proxy, {source.domain}: {error}") from None
-
-
-def check_auth(configuration: Configuration) -> None:
-    """Raises StartFailed where what `auth` names cannot be used."""
-    try:
-        provision_htpasswd(configuration.auth)
-        build_authenticator(configuration.auth)
-    except AuthInvalid as error:
-        raise StartFailed(str(error)) from None
-
-
-def _server_options(http: Http, patience: Patience, workers: int) -> dict[str, Any]:
+def _server_options(patience: Patience, workers: int) -> dict[str, Any]:
     return {
         "interface": Interfaces.RSGI,
         "workers": workers,
@@ -185,18 +163,15 @@ def _server_options(http: Http, patience: Patience, workers: int) -> dict[str, A
         "log_enabled": False,
         "respawn_failed_workers": True,
         "respawn_interval": 1.0,
-        "workers_kill_timeout": max(1, min(math.ceil(http.draintimeout or _DRAIN), _LONGEST_DRAIN)),
-        **_tls_options(http),
     }
 
 
-def _tls_options(http: Http) -> dict[str, Any]:
-    tls = http.tls
-    if not tls.certificate:
-        return {"http": HTTPModes.auto if http.h2c.enabled else HTTPModes.http1}
-    return {
-        "http": HTTPModes.http1 if http.http2.disabled else HTTPModes.auto,
-        "ssl_cert": Path(tls.certificate),
-        "ssl_key": Path(tls.key),
-        "ssl_protocol_min": SSLProtocols.tls13 if tls.minimumtls == "tls1.3" else SSLProtocols.tls12,
-    }
+def apply(server: Supervisor, renewal: Renewal) -> None:
+    """What workers that are started from now on get of the configuration."""
+    http = renewal.plan.configuration.http
+    server.ssl_ctx = cast("Any", renewal.files.context())
+    server.workers_kill_timeout = max(1, min(math.ceil(http.draintimeout or _DRAIN), _LONGEST_DRAIN))
+    if http.tls.certificate:
+        server.http = HTTPModes.http1 if http.http2.disabled else HTTPModes.auto
+    else:
+        server.http = HTTPModes.auto if http.h2c.enabled else HTTPModes.http1

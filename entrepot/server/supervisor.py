@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,7 @@ from granian.server.mp import MPServer, WorkerProcess
 from entrepot.server.keeping import Keeping
 from entrepot.server.listener import BACKLOG, Address, listen
 from entrepot.server.patience import Patience
+from entrepot.server.worker import LEAVE
 from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -32,24 +34,34 @@ Loader = Callable[[], Any]
 _SHARED = -1
 _PAUSE = 1.0  # seconds
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_MOST_LEAVING = 8
+"""Replaced workers for each worker that may still end what they have begun."""
 
 
 class Supervisor(MPServer):
     """Runs workers on `address`; `options` are Granian's. `serve` raises SystemExit where no worker stays alive.
 
-    `keep` is what a further process does beside them until SIGTERM, if any.
+    `keep` is what a further process does beside them until SIGTERM, if any. `renew` is asked at SIGHUP: where it says
+    yes, all are replaced, each by one that begins with what is new, and end when their last request has ended.
     """
 
     _shd: Any
 
     def __init__(
-        self, address: Address, patience: Patience, keep: Callable[[], None] | None = None, **options: Any
+        self,
+        address: Address,
+        patience: Patience,
+        keep: Callable[[], None] | None = None,
+        renew: Callable[[], bool] = lambda: True,
+        **options: Any,
     ) -> None:
         super().__init__("entrepot", **options)
         self._address = address
         self._patience = patience
         self._pid = os.getpid()
         self._started = time.monotonic()
+        self._renew = renew
+        self._leaving: list[WorkerProcess] = []
         # By worker. Each has a socket of its own, among which the kernel spreads connections; a unix socket is shared.
         self._listening: dict[int, socket.socket] = {}
         # The keeper is forked in a thread of its own: it must know of every socket to close it.
@@ -103,9 +115,36 @@ class Supervisor(MPServer):
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         """Start the workers, then the keeper."""
-        super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # Granian's has no types
+        super().startup(spawn_target, target_loader)
         if self._keeping is not None:
             self._keeping.start()
+
+    def _reload(self, spawn_target: Any, target_loader: Any) -> None:
+        self.reload_signal = False
+        self.main_loop_interrupt.clear()
+        if self._renew():
+            if self._keeping is not None:
+                self._keeping.renew()
+            for idx in range(self.workers):
+                self._replace(idx, spawn_target, target_loader)
+        if self.interrupt_signal or self.interrupt_children:
+            self.main_loop_interrupt.set()  # it came meanwhile
+
+    def _replace(self, idx: int, spawn_target: Any, target_loader: Any) -> None:
+        if self.interrupt_signal:
+            return
+        old, new = self.wrks[idx], self._spawn_worker(idx, spawn_target, target_loader)
+        new.start()
+        self.wrks[idx] = new
+        # Both take connections meanwhile: they have the same socket.
+        self.main_loop_interrupt.wait(_PAUSE)
+        old.interrupt_by_parent = True
+        with suppress(ProcessLookupError):
+            os.kill(old.inner.pid, LEAVE)
+        self._leaving = [*(one for one in self._leaving if one.is_alive()), old]
+        for one in self._leaving[: -_MOST_LEAVING * self.workers]:
+            log.warning("worker_ended_early", pid=one.inner.pid, reason="renewed too often while requests go on")
+            one.kill()
 
     def _respawn_workers(self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0) -> None:
         for idx in workers:
@@ -141,8 +180,9 @@ class Supervisor(MPServer):
         """End the keeper, which takes no time, and the workers."""
         if self._keeping is not None:
             self._keeping.stop()
+        self.wrks += [one for one in self._leaving if one.is_alive()]
         try:
-            super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # Granian's has no types
+            super().shutdown(exit_code)
         except SystemExit:
             # A signal to the whole group ends workers before we do, which is no failure.
             if not self.interrupt_signal:

@@ -28,8 +28,6 @@ GIVEN = [
     ("middleware: {storage: [{name: redirect, disabled: true, options: {baseurl: 'https://a'}}]}", "middleware"),
     ("middleware: {repository: [{name: a, options: {b: [1, {c: d}]}}]}", "middleware"),
     ("reporting: {newrelic: {verbose: true}}", "reporting"),
-    ("http: {tls: {certificate: c, key: k, clientcas: [a]}}", "http.tls.clientcas"),
-    ("http: {tls: {certificate: c, key: k, ciphersuites: [TLS_AES_128_GCM_SHA256]}}", "http.tls.ciphersuites"),
     ("http: {tls: {letsencrypt: {cachefile: f, hosts: [a]}}}", "http.tls.letsencrypt"),
     ("notifications: {events: {includereferences: true}}", "notifications"),
     ("notifications: {endpoints: [{name: a, url: 'https://a', disabled: true}]}", "notifications"),
