@@ -116,8 +116,8 @@ class WritableRepository(Repository, Protocol):
         Raises ManifestInvalid, DigestInvalid, and Errors with a ManifestBlobUnknown for each thing it lacks.
         """
 
-    async def delete_manifest(self, digest: Digest) -> None:
-        """Remove its tags, then the manifest, from this repository. Raises ManifestUnknown."""
+    async def delete_manifest(self, digest: Digest) -> Sequence[Tag]:
+        """Remove its tags, which are answered, then the manifest, from this repository. Raises ManifestUnknown."""
 
     async def untag(self, tag: Tag) -> None:
         """Raises ManifestUnknown."""

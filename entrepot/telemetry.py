@@ -46,6 +46,15 @@ class Meter(Protocol):
     def suspended(self, upstream: str, *, is_open: bool) -> None:
         """The circuit breaker of the upstream opened or closed."""
 
+    def notified(self, endpoint: str, kind: str) -> None:
+        """An event came up for an endpoint (`Events`), or was tried: `Successes`, `Failures`, `Errors` (no answer)."""
+
+    def notification_answered(self, endpoint: str, status: int) -> None:
+        """The endpoint answered."""
+
+    def pending(self, endpoint: str, events: int) -> None:
+        """So many events wait for the endpoint."""
+
 
 class SilentMeter:
     """A `Meter` that counts nothing."""
@@ -57,3 +66,6 @@ class SilentMeter:
     def answered(self, upstream: str, status: int) -> None: ...
     def remaining(self, upstream: str, pulls: int) -> None: ...
     def suspended(self, upstream: str, *, is_open: bool) -> None: ...
+    def notified(self, endpoint: str, kind: str) -> None: ...
+    def notification_answered(self, endpoint: str, status: int) -> None: ...
+    def pending(self, endpoint: str, events: int) -> None: ...

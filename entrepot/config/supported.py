@@ -23,7 +23,6 @@ NOT_YET = (
     "middleware",
     "reporting",
     "http.tls.letsencrypt",
-    "notifications",
     "redis",
     "proxy.cachewritetimeout",
     "compatibility",

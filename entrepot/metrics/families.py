@@ -47,6 +47,15 @@ SUSPENDED = Family(
     "entrepot_upstream_suspended", "1 while any worker leaves an upstream alone because it fails.", ("upstream",)
 )
 
+NOTIFICATIONS = Family(
+    "registry_notifications_events", "Events for an endpoint, and what became of them.", ("type", "endpoint")
+)
+NOTIFICATION_STATUSES = Family("registry_notifications_status", "Answers of an endpoint.", ("code", "endpoint"))
+NOTIFICATIONS_PENDING = Family(
+    "registry_notifications_pending_total", "Events that wait for an endpoint.", ("endpoint",)
+)
+"""A gauge, whatever Distribution's name for it suggests."""
+
 REQUESTS = Family("registry_proxy_requests", "Requests to the mirror for content.", ("type",))
 HITS = Family("registry_proxy_hits", "Those answered from the cache.", ("type",))
 MISSES = Family("registry_proxy_misses", "Those that needed the upstream's content.", ("type",))

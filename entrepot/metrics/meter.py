@@ -94,6 +94,15 @@ class PrometheusMeter:
     def suspended(self, upstream: str, *, is_open: bool) -> None:
         self._set(self._breakers, families.SUSPENDED, self._upstreams[upstream], is_open)
 
+    def notified(self, endpoint: str, kind: str) -> None:
+        self._count(families.NOTIFICATIONS, 1, kind, self._upstreams[endpoint])
+
+    def notification_answered(self, endpoint: str, status: int) -> None:
+        self._count(families.NOTIFICATION_STATUSES, 1, _code(status), self._upstreams[endpoint])
+
+    def pending(self, endpoint: str, events: int) -> None:
+        self._set(self._last_told, families.NOTIFICATIONS_PENDING, self._upstreams[endpoint], events)
+
     def close(self) -> None:
         """Let a successor count on. Nothing may be counted afterwards."""
         for file in (self._counters, self._histograms, self._latest, self._last_told, self._breakers):

@@ -11,6 +11,7 @@ from entrepot.api.access_log import AccessLog
 from entrepot.api.admission import Admission
 from entrepot.api.dispatch import Dispatcher
 from entrepot.api.hits import HitHandlers
+from entrepot.api.listening import NotedRegistry, listening
 from entrepot.api.listings import PageLimits
 from entrepot.api.message import Header
 from entrepot.api.provenance import provenance
@@ -27,11 +28,13 @@ from entrepot.driver import Driver, LocalPaths, Resident
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.guarded import Guarded
 from entrepot.drivers.memory import MemoryDriver
+from entrepot.listener import PULL
 from entrepot.registry import Hits, Outcome
 from entrepot.server.authentication import build_authenticator
 from entrepot.server.logs import configure_logs
 from entrepot.server.metering import meter_for
 from entrepot.server.mirroring import build_mirror, local_names
+from entrepot.server.notifying import build_journal, wanted_actions
 from entrepot.server.plan import Plan
 from entrepot.server.served import Served
 from entrepot.storage.allowance import Allowance
@@ -52,16 +55,18 @@ def assemble(plan: Plan) -> RsgiApplication:
     configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
     driver, close = build_driver(configuration.storage)
     served = build_served(configuration, driver, meter_for(plan))
-    routes = build_routes(
-        served.registry, build_urls(configuration.http), StateSigner(plan.secret), build_limits(configuration)
-    )
+    urls, journal = build_urls(configuration.http), build_journal(plan)
+    registry = served.registry if journal is None else NotedRegistry(served.registry)
+    routes = build_routes(registry, urls, StateSigner(plan.secret), build_limits(configuration))
+    hits = None if PULL in wanted_actions(configuration) else served.hits
     authenticator = build_authenticator(configuration.auth)
     dispatcher = Dispatcher(
-        routes,
+        routes if journal is None else listening(routes, journal, urls),
         allowed_actions(configuration),
         configuration.http.prefix,
         build_headers(configuration.http),
-        None if served.hits is None else HitHandlers(served.hits, provenance(served.outcome)),
+        # Who is told of pulls is told of each, and by whom: that takes the ordinary way.
+        None if hits is None else HitHandlers(hits, provenance(served.outcome)),
         naming=served.naming,
         admission=None if authenticator is None else Admission(authenticator),
         health=plan.health,
@@ -69,7 +74,8 @@ def assemble(plan: Plan) -> RsgiApplication:
         hop=None if served.naming is None else Hop(plan.name),
     )
     access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)
-    return RsgiApplication(dispatcher, access_log, plan.patience.body, close, served.background)
+    background = served.background if journal is None else [*served.background, journal.run]
+    return RsgiApplication(dispatcher, access_log, plan.patience.body, close, background)
 
 
 def build_driver(storage: Storage) -> tuple[Driver, Callable[[], None]]:

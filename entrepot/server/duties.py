@@ -13,6 +13,7 @@ from entrepot.server.health import build_checkup, checked
 from entrepot.server.housekeeping import build_housekeeping
 from entrepot.server.keeper import Duty
 from entrepot.server.metering import meter_for
+from entrepot.server.notifying import build_delivery, enabled
 from entrepot.server.plan import Plan
 from entrepot.storage.purging import UploadPurging
 
@@ -31,6 +32,8 @@ def wanted_duties(configuration: Configuration) -> Sequence[Maker]:
         makers.append(build_expiry)
     if checked(configuration):
         makers.append(build_checkup)
+    if enabled(configuration):
+        makers.append(build_delivery)
     return makers
 
 

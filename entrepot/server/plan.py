@@ -4,6 +4,7 @@ what the processes share.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from entrepot.wire.via import new_name
 class Plan:
     """`secret` signs upload states: the same for all workers, and across restarts where `http.secret` is set.
 
+    `outbox` is the file in which events wait for whom they are told. `instance` is an id of this run.
     `name` is ours among the servers that a request may come through, and no other's.
     `figures` is the directory in which all processes count; None where nobody asked for figures.
     `health` is what they all know of the checks; None where there are none.
@@ -25,6 +27,8 @@ class Plan:
     configuration: Configuration
     secret: bytes
     patience: Patience
+    outbox: str = ""
+    instance: str = field(default_factory=lambda: str(uuid.uuid4()))
     name: str = field(default_factory=new_name)
     figures: Path | None = None
     health: HealthState | None = None

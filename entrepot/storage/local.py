@@ -135,12 +135,12 @@ class LocalRepository:
         for tag in named:
             await self._registry.tags.set(self._name, tag, manifest.digest)
 
-    async def delete_manifest(self, digest: Digest) -> None:
+    async def delete_manifest(self, digest: Digest) -> Sequence[Tag]:
         await self._registry.manifests.get(self._name, digest)
         # Tags first, so that none ever names what is gone; and those that were set meanwhile, for the same reason.
-        await self._registry.tags.drop(self._name, digest)
+        tags = await self._registry.tags.drop(self._name, digest)
         await self._registry.manifests.delete(self._name, digest)
-        await self._registry.tags.drop(self._name, digest)
+        return [*tags, *await self._registry.tags.drop(self._name, digest)]
 
     async def untag(self, tag: Tag) -> None:
         await self._registry.tags.delete(self._name, tag)

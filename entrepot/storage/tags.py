@@ -52,12 +52,15 @@ class Tags:
         except PathNotFound:
             return None
 
-    async def drop(self, name: RepositoryName, digest: Digest) -> None:
-        """Delete every tag that names `digest`. One that is pointed elsewhere meanwhile stays."""
+    async def drop(self, name: RepositoryName, digest: Digest) -> Sequence[Tag]:
+        """Delete every tag that names `digest`, and answer which. One that is pointed elsewhere meanwhile stays."""
+        dropped: list[Tag] = []
         for tag in await self.pointing_at(name, digest):
             with suppress(ManifestUnknown):  # somebody else was quicker
                 if await self.resolve(name, tag) == digest:
                     await self.delete(name, tag)
+                    dropped.append(tag)
+        return dropped
 
     async def delete(self, name: RepositoryName, tag: Tag) -> None:
         """Raises ManifestUnknown."""

@@ -11,7 +11,7 @@ from typing import Any, Self
 import yaml
 
 from tests.real.processes import Process, ProgramFailed, accepts, run
-from tests.servers import choose_port
+from tests.servers import choose_port, merge
 
 ANSWERED = re.compile(r'"([A-Z]+) (\S+) HTTP/1\.[01]" (\d{3}) ')
 # The Debian build exports traces unless told not to.
@@ -22,7 +22,8 @@ class DockerRegistry:
     """A `docker-registry` on the data directory `root`; a restarted one keeps its port. Close it to end it.
 
     `upstream` makes it a mirror of that registry, `http` are further settings of its listener, such as the secret
-    that signs upload states or a certificate, `auth` is who may do what. Without `access_log` only errors are logged.
+    that signs upload states or a certificate, `auth` is who may do what, `more` whatever else. Without `access_log`
+    only errors are logged.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class DockerRegistry:
         http: Mapping[str, Any] | None = None,
         auth: Mapping[str, Any] | None = None,
         access_log: bool = True,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="docker-registry-"))
         self._config = self._scratch / "config.yml"
@@ -41,6 +43,7 @@ class DockerRegistry:
         self._settings = _settings(root, upstream, access_log) | {"http": {"addr": self.address, **(http or {})}}
         if auth is not None:
             self._settings["auth"] = dict(auth)
+        self._settings = merge(self._settings, more or {})
         self._config.write_text(yaml.safe_dump(self._settings))
         self._process: Process | None = None
 

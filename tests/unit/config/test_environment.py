@@ -182,7 +182,9 @@ def test_sections_in_lists_are_built_by_position() -> None:
         "REGISTRY_MIDDLEWARE_STORAGE_0": "{name: redirect, options: {baseurl: 'https://example.org'}}",
     }
 
-    assert problems(MINIMAL, environ) == ["middleware: is not supported yet", "notifications: is not supported yet"]
+    assert problems(MINIMAL, environ) == ["middleware: is not supported yet"]
+    del environ["REGISTRY_MIDDLEWARE_STORAGE_0"]
+    assert [one.name for one in configured(MINIMAL, environ).notifications.endpoints] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -218,11 +220,17 @@ def test_drivers_are_found_in_any_case() -> None:
     assert configured(MINIMAL, {"REGISTRY_STORAGE_InMemory": ""}).storage.driver == InMemory()
 
 
+def test_events_are_configured_by_distributions_name() -> None:
+    """`EVENTCONFIG`, whatever the key is called."""
+    environ = {"REGISTRY_NOTIFICATIONS_EVENTCONFIG_INCLUDEREFERENCES": "true"}
+
+    assert configured(MINIMAL, environ).notifications.events.includereferences
+
+
 @pytest.mark.parametrize(
     ("segments", "path"),
     [
         ("COMPATIBILITY_SCHEMA1_TRUSTKEY", "compatibility"),
-        ("NOTIFICATIONS_EVENTCONFIG_INCLUDEREFERENCES", "notifications"),
         ("REDIS_OPTIONS_ADDRS", "redis"),
         ("REDIS_ADDRS", "redis"),
     ],
@@ -230,7 +238,7 @@ def test_drivers_are_found_in_any_case() -> None:
 def test_some_steps_are_named_otherwise_than_the_keys(segments: str, path: str) -> None:
     """Distribution goes by the names of its own structures."""
     name = f"REGISTRY_{segments}"
-    values = {"URI": "https://example.org", "ADDR": "a:1", "ADDRS": "['a:1']", "INCLUDEREFERENCES": "true"}
+    values = {"URI": "https://example.org", "ADDR": "a:1", "ADDRS": "['a:1']"}
 
     assert sole_line(MINIMAL, {name: values.get(name.rpartition("_")[2], "/file")}) == (
         f"{name}: {path}: is not supported yet"

@@ -230,7 +230,6 @@ def test_the_sample_of_a_registry_needs_what_is_not_supported_yet() -> None:
     assert problems(WRITABLE) == [
         "storage.s3: is not supported yet",
         "middleware: is not supported yet",
-        "notifications: is not supported yet",
     ]
 
 

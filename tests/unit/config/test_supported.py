@@ -29,8 +29,6 @@ GIVEN = [
     ("middleware: {repository: [{name: a, options: {b: [1, {c: d}]}}]}", "middleware"),
     ("reporting: {newrelic: {verbose: true}}", "reporting"),
     ("http: {tls: {letsencrypt: {cachefile: f, hosts: [a]}}}", "http.tls.letsencrypt"),
-    ("notifications: {events: {includereferences: true}}", "notifications"),
-    ("notifications: {endpoints: [{name: a, url: 'https://a', disabled: true}]}", "notifications"),
     ("redis: {addrs: ['a:1'], readtimeout: -1}", "redis"),
     ("proxy: {remoteurl: 'https://a', cachewritetimeout: 5m}", "proxy.cachewritetimeout"),
     ("compatibility: {schema1: {enabled: true}}", "compatibility"),
@@ -84,9 +82,7 @@ def test_every_listed_path_is_a_setting(dotted: str) -> None:
 
 def test_a_bad_value_elsewhere_does_not_hide_what_is_missing() -> None:
     """Both are told, and a default is still a default."""
-    assert problems(
-        f"{MINIMAL}http: {{addr: x}}\nnotifications: {{events: {{includereferences: true}}}}\nredis: {{}}"
-    ) == [
+    assert problems(f"{MINIMAL}http: {{addr: x}}\nmiddleware: {{registry: [{{name: a}}]}}\nredis: {{}}") == [
         "http.addr: 'x' is not host:port",
-        "notifications: is not supported yet",
+        "middleware: is not supported yet",
     ]
