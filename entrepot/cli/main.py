@@ -1,4 +1,4 @@
-"""The command line: `entrepot serve`, `check-config`, `garbage-collect` and `--version`."""
+"""The command line: `entrepot serve`, `check-config`, `garbage-collect`, `fsck` and `--version`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from entrepot import __version__
 from entrepot.cli.check_config import check_config
+from entrepot.cli.fsck import fsck
 from entrepot.cli.garbage_collect import garbage_collect
 from entrepot.cli.serve import serve
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command("check-config")(check_config)
 app.command("garbage-collect")(garbage_collect)
+app.command("fsck")(fsck)
 
 
 def _print_version(asked: bool) -> None:
