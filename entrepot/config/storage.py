@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
+from pydantic import AfterValidator
+
 from entrepot.config.drivers import S3, Azure, Filesystem, Gcs, InMemory, Oss, S3Goamz, Swift
+from entrepot.config.problems import Unfit
 from entrepot.config.section import Choice, Given, Parameters, value_at
 from entrepot.config.sizes import Share, ShareOfDisk, Size
 from entrepot.config.types import Count, Flag, Integer, UntypedSeconds, as_flag, one_of
@@ -16,6 +19,12 @@ DRIVERS = ("filesystem", "inmemory", "s3", "s3aws", "s3goamz", "azure", "gcs", "
 
 DescriptorCache = Literal["inmemory", "redis"]
 _descriptor_cache = one_of("inmemory", "redis")
+
+
+def _positive(value: float) -> float:
+    if not value:
+        raise Unfit("must be longer than 0")
+    return value
 
 
 class UploadPurging(Parameters):
@@ -40,6 +49,16 @@ class ReadOnly(Parameters):
     enabled: Flag = False
 
 
+class GarbageCollect(Parameters):
+    """Collection while the registry is served. Not a key of Distribution, which ignores it."""
+
+    enabled: Flag = False
+    interval: Annotated[UntypedSeconds, AfterValidator(_positive)] = 24 * 3600.0
+    age: Annotated[UntypedSeconds, AfterValidator(_positive)] = 24 * 3600.0
+    """A push brings its blobs before the manifest that needs them."""
+    deleteuntagged: Flag = False
+
+
 class UploadLimits(Parameters):
     """What uploads may take; 0 is no bound. Not a key of Distribution, which ignores it."""
 
@@ -51,6 +70,7 @@ class UploadLimits(Parameters):
 class Maintenance(Parameters):
     """What an operator does to a running registry."""
 
+    garbagecollect: GarbageCollect = GarbageCollect()
     uploadlimits: UploadLimits = UploadLimits()
     uploadpurging: UploadPurging = UploadPurging()
     readonly: ReadOnly = ReadOnly()
@@ -132,6 +152,9 @@ class Storage(Choice):
         purging = value_at(given, "maintenance", "uploadpurging")
         if chosen == ["inmemory"] and isinstance(purging, dict) and as_flag(purging.get("enabled")) is not False:
             yield "maintenance", "uploadpurging has no effect on inmemory; give enabled: false"
+        collecting = value_at(given, "maintenance", "garbagecollect")
+        if chosen == ["inmemory"] and isinstance(collecting, dict) and as_flag(collecting.get("enabled")):
+            yield "maintenance", "garbagecollect has no effect on inmemory; leave it out"
 
     @property
     def driver(self) -> Driver:

@@ -41,6 +41,7 @@ from entrepot.storage.allowance import Allowance
 from entrepot.storage.free_space import FreeSpace
 from entrepot.storage.hits import LocalHits
 from entrepot.storage.local import LocalRegistry
+from entrepot.storage.renewals import Renewals, RenewedHits
 from entrepot.storage.validation import Rules
 from entrepot.telemetry import Meter
 from entrepot.wire.via import Hop
@@ -99,6 +100,7 @@ def build_served(configuration: Configuration, driver: Driver, meter: Meter) -> 
         build_rules(configuration),
         remembered_descriptors(storage),
         allowance=build_allowance(storage),
+        renewals=None if local is None else build_renewals(storage, local),
     )
     if local is None or not proxy.enabled:
         registry = build_registry()
@@ -112,7 +114,8 @@ def build_hits(driver: Driver, local: LocalPaths | None, registry: LocalRegistry
     """What can be answered without waiting, where the driver knows something without waiting."""
     if local is None or not isinstance(driver, Resident):
         return None
-    return LocalHits(driver, local, registry.manifests)
+    hits = LocalHits(driver, local, registry.manifests)
+    return hits if registry.renewals is None else RenewedHits(hits, registry.renewals)
 
 
 def remembered_descriptors(storage: Storage) -> int:
@@ -120,6 +123,12 @@ def remembered_descriptors(storage: Storage) -> int:
     if storage.cache.descriptors != "inmemory":
         return 0
     return storage.cache.blobdescriptorsize if storage.cache.blobdescriptorsize > 0 else _MOST_DESCRIPTORS
+
+
+def build_renewals(storage: Storage, local: LocalPaths) -> Renewals | None:
+    """What keeps a collection from what clients have found; None where there is none beside the server."""
+    settings = storage.maintenance.garbagecollect
+    return Renewals(local, settings.age) if settings.enabled else None
 
 
 def build_allowance(storage: Storage) -> Allowance:

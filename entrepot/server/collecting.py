@@ -8,10 +8,15 @@ from entrepot.config.drivers import Filesystem
 from entrepot.config.root import Configuration
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.server.mirroring import local_names
+from entrepot.server.plan import Plan
+from entrepot.storage.collecting import Collecting
 from entrepot.storage.evicted import Identity
 from entrepot.storage.eviction import Eviction
 from entrepot.storage.garbage import Garbage, Policy
 from entrepot.storage.survey import Survey
+
+_PAUSE = 2.0
+"""Seconds in which a push links what it has just found, or brought."""
 
 
 class NothingToCollect(Exception):
@@ -36,3 +41,14 @@ def build_garbage(
         say=say,
     )
     return garbage, driver.close
+
+
+def build_collecting(plan: Plan) -> Collecting:
+    """The keeper's duty, where `storage.maintenance.garbagecollect` is enabled."""
+    settings = plan.configuration.storage.maintenance.garbagecollect
+    policy = Policy(settings.age, untagged=settings.deleteuntagged)
+
+    def build() -> Garbage[Identity]:
+        return build_garbage(plan.configuration, policy, lambda _: None, _PAUSE)[0]
+
+    return Collecting(build, settings.interval, plan.patience.purging)

@@ -8,6 +8,7 @@ from socket import socket
 from entrepot.config.drivers import Filesystem
 from entrepot.config.root import Configuration
 from entrepot.server.assemble import build_driver
+from entrepot.server.collecting import build_collecting
 from entrepot.server.debug import DebugListener
 from entrepot.server.health import build_checkup, checked
 from entrepot.server.housekeeping import build_housekeeping
@@ -32,6 +33,8 @@ def wanted_duties(configuration: Configuration) -> Sequence[Maker]:
         makers.append(build_expiry)
     if checked(configuration):
         makers.append(build_checkup)
+    if configuration.storage.maintenance.garbagecollect.enabled:
+        makers.append(build_collecting)
     if enabled(configuration):
         makers.append(build_delivery)
     return makers

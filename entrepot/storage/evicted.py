@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
+
+_LEAVING = ".leaving"
 
 
 class Identity(NamedTuple):
@@ -39,6 +42,27 @@ def rename_away(data: str, evicted: str, expected: Identity) -> bool:
         rename_back(data, evicted)
         return False
     return True
+
+
+def remove_link(path: str, is_young: Callable[[float], bool]) -> bool:
+    """Remove a link and its directory, unless it is young by the time when it is gone. Raises OSError.
+
+    Looked at after it was taken away, so that nobody can have renewed or replaced what is removed.
+    """
+    away, was_there = path + _LEAVING, True
+    try:
+        os.rename(path, away)
+    except FileNotFoundError:
+        was_there = False  # but a crash may have left it under the other name
+    try:
+        if is_young(os.lstat(away).st_mtime):
+            rename_back(path, away)
+            return False
+        os.unlink(away)
+    except FileNotFoundError:
+        return False
+    remove_directory(path)
+    return was_there
 
 
 def rename_back(data: str, evicted: str) -> bool:

@@ -17,7 +17,15 @@ from entrepot.ledger import Kind, Link, TagLink
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import ManifestUnknown
 from entrepot.storage import layout
-from entrepot.storage.evicted import Identity, identify, remove, remove_directory, rename_away, rename_back
+from entrepot.storage.evicted import (
+    Identity,
+    identify,
+    remove,
+    remove_directory,
+    remove_link,
+    rename_away,
+    rename_back,
+)
 from entrepot.storage.manifests import Manifests
 from entrepot.storage.survey import link_path
 from entrepot.storage.tags import Tags
@@ -102,6 +110,17 @@ class Eviction:
         with suppress(PathNotFound):
             await self._driver.delete(path)
         await asyncio.to_thread(remove_directory, self._place(path))
+
+    async def remove_old_link(self, path: str, is_young: Callable[[float], bool]) -> bool:
+        """Remove a link that nobody has renewed or written anew, and say whether that was done."""
+        try:
+            if is_young((await self._driver.stat(path)).modified):
+                return False
+        except PathInvalid:
+            return False
+        except PathNotFound:
+            log.debug("link_absent", path=path)
+        return await asyncio.to_thread(remove_link, self._place(path), is_young)
 
     async def free(self, marked: Mapping[Digest, Identity], needed: Needed) -> dict[Digest, int]:
         """Remove content that nobody needs, and say how many bytes each had. Waits until readers are done."""

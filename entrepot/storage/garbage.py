@@ -40,6 +40,7 @@ class Remover(Protocol[Mark]):
 
     async def mark(self, digests: Iterable[Digest]) -> Mapping[Digest, Mark]: ...
     async def remove_link(self, path: str) -> None: ...
+    async def remove_old_link(self, path: str, is_young: Callable[[float], bool]) -> bool: ...
     async def free(self, marked: Mapping[Digest, Mark], needed: Needed) -> Mapping[Digest, int]: ...
 
 
@@ -101,8 +102,14 @@ class Garbage(Generic[Mark]):
                     await self._sweep_manifests(name, reachable, collected)
                 await self._sweep_links(name, reachable, marks, collected)
             collected.marked = len(marks)
+            # Each sweep waits for those who read or link just then, however little it has to do.
+            unmarked: list[Digest] = []
             async for digests in contents(self._driver, _BATCH):
-                await self._sweep_blobs(marks.missing(digests), collected)
+                unmarked += marks.missing(digests)
+                if len(unmarked) >= _BATCH:
+                    await self._sweep_blobs(unmarked, collected)
+                    unmarked = []
+            await self._sweep_blobs(unmarked, collected)
         return collected
 
     async def _mark(self, name: RepositoryName, marks: Marks) -> Reachable:
@@ -122,14 +129,25 @@ class Garbage(Generic[Mark]):
         return modified > self._clock() - self._policy.age
 
     async def _sweep_manifests(self, name: RepositoryName, reachable: Reachable, collected: Collected) -> None:
-        for digest in reachable.garbage:
+        gone = [digest for digest in reachable.garbage if await self._delete_manifest(name, digest)]
+        for digest in gone:
             self._say(f"manifest eligible for deletion: {digest}")
-            collected.manifests += 1
-            if not self._policy.dry_run:
-                with suppress(ManifestUnknown):
-                    await self._manifests.delete(name, digest)
-        if reachable.garbage and not self._policy.dry_run:
-            await self._forget(name, frozenset(reachable.garbage))
+        collected.manifests += len(gone)
+        if gone and not self._policy.dry_run:
+            await self._forget(name, frozenset(gone))
+
+    async def _delete_manifest(self, name: RepositoryName, digest: Digest) -> bool:
+        if self._policy.dry_run:
+            return True
+        try:
+            subject = (await self._manifests.get(name, digest)).parsed.subject
+        except ManifestUnknown:
+            return False
+        if not await self._remover.remove_old_link(layout.revision_link(name, digest), self._is_young):
+            return False
+        if subject is not None:
+            await self._remover.remove_link(layout.referrer_link(name, subject.digest, digest))
+        return True
 
     async def _forget(self, name: RepositoryName, digests: Collection[Digest]) -> None:
         """Take manifests out of the history of all tags."""
@@ -161,15 +179,21 @@ class Garbage(Generic[Mark]):
                 try:
                     target = await read_link(self._driver, path)
                     is_young = self._is_young((await self._driver.stat(path)).modified)
-                except (PathNotFound, PathInvalid):
+                except PathNotFound:
+                    # What a crash has left in its directory goes, too.
+                    if not self._policy.dry_run:
+                        await self._remover.remove_old_link(path, self._is_young)
+                    continue
+                except PathInvalid:
                     continue
                 if is_young or stays or not reachable.needed.isdisjoint((digest, target)):
                     marks.add((digest, target))
                     continue
-                self._say(f"{name}: layer link eligible for deletion: {digest}")
-                collected.links += 1
-                if not self._policy.dry_run:
-                    await self._remover.remove_link(path)
+                if self._policy.dry_run or await self._remover.remove_old_link(path, self._is_young):
+                    self._say(f"{name}: layer link eligible for deletion: {digest}")
+                    collected.links += 1
+                else:
+                    marks.add((digest, target))
 
     async def _sweep_blobs(self, unmarked: Sequence[Digest], collected: Collected) -> None:
         sizes: dict[Digest, int] = {}

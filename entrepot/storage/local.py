@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from entrepot.content import Blob, Manifest, Select
 from entrepot.driver import Driver, LocalPaths
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
-from entrepot.oci.errors import DigestInvalid, ManifestTooLarge
+from entrepot.oci.errors import BlobUnknown, DigestInvalid, Errors, ManifestTooLarge, ManifestUnknown
 from entrepot.oci.manifest import MANIFEST_LIMIT
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Outcome, Page
+from entrepot.storage import layout
 from entrepot.storage.allowance import Allowance
 from entrepot.storage.blobs import BlobStore
 from entrepot.storage.catalog import page_of_names
 from entrepot.storage.manifests import Manifests, read_manifest
 from entrepot.storage.referrers import Referrers
+from entrepot.storage.renewals import Renewals
 from entrepot.storage.sources import find_source
 from entrepot.storage.tags import Tags
 from entrepot.storage.uploads import Uploads, UploadSession
 from entrepot.storage.validation import References, Rules
+
+_LOOK_AGAIN = 0.1  # seconds
 
 _DELETIONS = 3
 """How often a push is done again because the manifest was deleted while it was tagged."""
@@ -43,11 +48,16 @@ class LocalRegistry:
         mountable: Callable[[RepositoryName], bool] = _always,
         outcome: Outcome | None = None,
         allowance: Allowance = Allowance(),  # noqa: B008  # frozen
+        renewals: Renewals | None = None,
     ) -> None:
-        """`mountable` says of which repositories blobs may be mounted; `outcome` is that of every answer."""
+        """`mountable` says of which repositories blobs may be mounted; `outcome` is that of every answer.
+
+        `renewals` keep what was found from being collected; None where nothing is.
+        """
         self.driver = driver
         self.mountable = mountable
         self.outcome = outcome
+        self.renewals = renewals
         self.rules = rules
         self.blobs = BlobStore(driver, local, remembered)
         self.manifests = Manifests(driver)
@@ -83,12 +93,22 @@ class LocalRepository:
         return await self._registry.tags.resolve(self._name, tag)
 
     async def manifest(self, digest: Digest) -> Manifest:
-        return await self._registry.manifests.get(self._name, digest)
+        manifest = await self._registry.manifests.get(self._name, digest)
+        if not self._renew(layout.revision_link(self._name, digest)):
+            raise ManifestUnknown(f"unknown manifest name={self._name} revision={digest}")
+        return manifest
 
     async def stat_blob(self, digest: Digest) -> Descriptor:
-        return await self._registry.blobs.stat(self._name, digest)
+        descriptor = await self._registry.blobs.stat(self._name, digest)
+        if not self._renew(layout.layer_link(self._name, digest)):
+            raise BlobUnknown(digest)
+        return descriptor
+
+    def _renew(self, link: str) -> bool:
+        return self._registry.renewals is None or self._registry.renewals.renew(link)
 
     async def open_blob(self, digest: Digest, select: Select | None = None) -> Blob:
+        self._renew(layout.layer_link(self._name, digest))
         return await self._registry.blobs.open(self._name, digest, select)
 
     async def tags(self, after: str, limit: int | None) -> Page[str]:
@@ -120,7 +140,7 @@ class LocalRepository:
             raise DigestInvalid(f"the content is not {digest}")
         manifest = await read_manifest(content, declared, digest)
         self._registry.rules.check_class(manifest.parsed)
-        await self._registry.references.check(self._name, manifest.parsed)
+        await self._check_references(manifest)
         named = (*((reference,) if isinstance(reference, Tag) else ()), *tags)
         await self._store(manifest, named)
         # Deleted while it was tagged: the tags may be gone as well, or name nothing. As if the deletion had come first.
@@ -129,6 +149,16 @@ class LocalRepository:
                 break
             await self._store(manifest, named)
         return manifest
+
+    async def _check_references(self, manifest: Manifest) -> None:
+        try:
+            await self._registry.references.check(self._name, manifest.parsed)
+        except Errors:
+            if self._registry.renewals is None:
+                raise
+            # A collection looks at a link after it has taken it away, and puts it back where it is young.
+            await asyncio.sleep(_LOOK_AGAIN)
+            await self._registry.references.check(self._name, manifest.parsed)
 
     async def _store(self, manifest: Manifest, named: Sequence[Tag]) -> None:
         await self._registry.manifests.put(self._name, manifest)

@@ -30,7 +30,9 @@ SECTIONS = {
     "log": """accesslog.disabled level formatter fields hooks[].disabled hooks[].type hooks[].levels
         hooks[].options.smtp.addr hooks[].options.smtp.username hooks[].options.smtp.password
         hooks[].options.smtp.insecure hooks[].options.from hooks[].options.to reportcaller""",
-    "storage": """inmemory maintenance.uploadlimits.maxsize maintenance.uploadlimits.maxsessions
+    "storage": """inmemory maintenance.garbagecollect.enabled
+        maintenance.garbagecollect.interval maintenance.garbagecollect.age maintenance.garbagecollect.deleteuntagged
+        maintenance.uploadlimits.maxsize maintenance.uploadlimits.maxsessions
         maintenance.uploadlimits.minfree maintenance.uploadpurging.enabled maintenance.uploadpurging.age
         maintenance.uploadpurging.interval maintenance.uploadpurging.dryrun maintenance.readonly.enabled delete.enabled
         redirect.disable cache.blobdescriptor cache.blobdescriptorsize cache.layerinfo tag.concurrencylimit""",
@@ -86,6 +88,10 @@ DEFAULTS = [
     ("log.reportcaller", False),
     ("storage.filesystem.rootdirectory", "/var/lib/registry"),
     ("storage.filesystem.maxthreads", 100),
+    ("storage.maintenance.garbagecollect.enabled", False),
+    ("storage.maintenance.garbagecollect.interval", 24 * 3600.0),
+    ("storage.maintenance.garbagecollect.age", 24 * 3600.0),
+    ("storage.maintenance.garbagecollect.deleteuntagged", False),
     ("storage.maintenance.uploadlimits.maxsize", 0),
     ("storage.maintenance.uploadlimits.maxsessions", 10_000),
     ("storage.maintenance.uploadlimits.minfree", Share()),
