@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from entrepot.config.document import Tree
-from entrepot.config.section import Section, value_at, walk
+from entrepot.config.section import Section, walk
 
 NOT_YET = (
     "log.hooks",
@@ -23,14 +23,12 @@ NOT_YET = (
     "middleware",
     "reporting",
     "http.tls.letsencrypt",
-    "redis",
     "proxy.cachewritetimeout",
     "compatibility",
     "validation.manifests.indexes",
 )
 """Paths of whole settings; everything below one is not supported either."""
 
-_NOT_YET_VALUES = {"storage.cache.blobdescriptor": "redis", "storage.cache.layerinfo": "redis"}
 
 _HARMLESS: Mapping[str, Callable[[Any], bool]] = {
     "proxy.cachewritetimeout": lambda _: False,
@@ -47,9 +45,6 @@ def unsupported(tree: Tree, root: type[Section]) -> Iterator[tuple[str, ...]]:
         value = given.get(key)
         if value is not None and not _asks_nothing(dotted, section, key, value):
             yield path
-    for dotted, word in _NOT_YET_VALUES.items():
-        if value_at(tree, *dotted.split(".")) == word:
-            yield tuple(dotted.split("."))
 
 
 def _asks_nothing(dotted: str, section: type[Section], key: str, given: Tree) -> bool:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from entrepot.api.access_log import AccessLog
 from entrepot.api.admission import Admission
@@ -24,12 +26,13 @@ from entrepot.config.drivers import Filesystem
 from entrepot.config.http import Http
 from entrepot.config.root import Configuration
 from entrepot.config.storage import Storage
+from entrepot.descriptors.sharing import SharingRegistry
 from entrepot.driver import Driver, LocalPaths, Resident
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.guarded import Guarded
 from entrepot.drivers.memory import MemoryDriver
 from entrepot.listener import PULL
-from entrepot.registry import Hits, Outcome
+from entrepot.registry import Hits, Outcome, Registry
 from entrepot.server.authentication import build_authenticator
 from entrepot.server.logs import configure_logs
 from entrepot.server.metering import meter_for
@@ -46,6 +49,9 @@ from entrepot.storage.validation import Rules
 from entrepot.telemetry import Meter
 from entrepot.wire.via import Hop
 
+if TYPE_CHECKING:
+    from entrepot.descriptors.redis_cache import RedisCache
+
 _MOST_DESCRIPTORS = 1_000_000
 _STDOUT = 1  # also where Python has no object for it
 
@@ -57,7 +63,9 @@ def assemble(plan: Plan) -> RsgiApplication:
     driver, close = build_driver(configuration.storage)
     served = build_served(configuration, driver, meter_for(plan))
     urls, journal = build_urls(configuration.http), build_journal(plan)
-    registry = served.registry if journal is None else NotedRegistry(served.registry)
+    sharing = build_sharing(configuration)
+    registry: Registry = served.registry if sharing is None else SharingRegistry(served.registry, sharing)
+    registry = registry if journal is None else NotedRegistry(registry)
     routes = build_routes(registry, urls, StateSigner(plan.secret), build_limits(configuration))
     hits = None if PULL in wanted_actions(configuration) else served.hits
     authenticator = build_authenticator(configuration.auth)
@@ -75,8 +83,18 @@ def assemble(plan: Plan) -> RsgiApplication:
         hop=None if served.naming is None else Hop(plan.name),
     )
     access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)
-    background = served.background if journal is None else [*served.background, journal.run]
+    background = [*served.background, *(one.run for one in (journal, sharing) if one is not None)]
     return RsgiApplication(dispatcher, access_log, plan.patience.body, close, background)
+
+
+def build_sharing(configuration: Configuration) -> RedisCache | None:
+    """What tells other registries of descriptors; None where nobody shares them."""
+    if configuration.storage.cache.descriptors != "redis":
+        return None
+    # Its library takes megabytes of each worker: only for those who ask for it.
+    clients = import_module("entrepot.server.redis_clients")
+    cache: RedisCache = clients.build_cache(configuration.redis)
+    return cache
 
 
 def build_driver(storage: Storage) -> tuple[Driver, Callable[[], None]]:

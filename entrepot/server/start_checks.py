@@ -17,6 +17,24 @@ def check(configuration: Configuration) -> None:
     check_storage(configuration)
     check_upstreams(configuration)
     check_auth(configuration)
+    check_redis(configuration)
+
+
+def check_redis(configuration: Configuration) -> None:
+    """Raises StartFailed where a file that `redis.tls` names cannot be read. Whether Redis answers does not matter."""
+    tls = configuration.redis.tls
+    for key, paths in (
+        ("certificate", (tls.certificate,)),
+        ("key", (tls.key,)),
+        ("clientcas", tls.clientcas),
+        ("rootcas", tls.rootcas),
+    ):
+        for path in filter(None, paths):
+            try:
+                with open(path, "rb") as file:
+                    file.read(1)
+            except OSError as error:
+                raise StartFailed(f"redis.tls.{key}: cannot read {path}: {error.strerror}") from None
 
 
 def check_storage(configuration: Configuration) -> None:

@@ -85,7 +85,7 @@ def identity_of(tls: Tls) -> Identity:
 
 
 def _identities(tls: Tls) -> Iterator[tuple[int, int, int, int]]:
-    for path in (tls.certificate, tls.key, *tls.clientcas):
+    for path in (tls.certificate, tls.key, *tls.clientcas) if tls.certificate else ():
         try:
             status = os.stat(path)
         except OSError:

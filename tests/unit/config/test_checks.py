@@ -138,7 +138,6 @@ CHECKS = [
         [
             "redis: required where storage.cache.blobdescriptor is redis",
             "storage.cache.layerinfo: an old name of blobdescriptor, which has another value",
-            "storage.cache.layerinfo: is not supported yet",
         ],
     ),
     (

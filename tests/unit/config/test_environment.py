@@ -220,6 +220,12 @@ def test_drivers_are_found_in_any_case() -> None:
     assert configured(MINIMAL, {"REGISTRY_STORAGE_InMemory": ""}).storage.driver == InMemory()
 
 
+@pytest.mark.parametrize("segments", ["REDIS_OPTIONS_ADDRS", "REDIS_ADDRS"])
+def test_options_of_redis_have_two_names(segments: str) -> None:
+    """Its options are inlined in Distribution's structures."""
+    assert configured(MINIMAL, {f"REGISTRY_{segments}": "['a:1']"}).redis.addrs == ("a:1",)
+
+
 def test_events_are_configured_by_distributions_name() -> None:
     """`EVENTCONFIG`, whatever the key is called."""
     environ = {"REGISTRY_NOTIFICATIONS_EVENTCONFIG_INCLUDEREFERENCES": "true"}
@@ -231,8 +237,6 @@ def test_events_are_configured_by_distributions_name() -> None:
     ("segments", "path"),
     [
         ("COMPATIBILITY_SCHEMA1_TRUSTKEY", "compatibility"),
-        ("REDIS_OPTIONS_ADDRS", "redis"),
-        ("REDIS_ADDRS", "redis"),
     ],
 )
 def test_some_steps_are_named_otherwise_than_the_keys(segments: str, path: str) -> None:
