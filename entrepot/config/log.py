@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from entrepot.config.address import Peer
-from entrepot.config.section import Section
-from entrepot.config.types import NO_SECRET, Flag, Secret, Text, UntypedMap, one_of
+from entrepot.config.section import Given, Section, value_at
+from entrepot.config.types import NO_SECRET, Flag, Secret, Text, UntypedMap, as_flag, one_of
 
 Level = Annotated[Literal["error", "warn", "info", "debug"], one_of("error", "warn", "info", "debug", any_case=True)]
 Formatter = Annotated[Literal["text", "json", "logstash"], one_of("text", "json", "logstash", empty="text")]
@@ -46,6 +47,17 @@ class Hook(Section):
     type: Annotated[str, one_of("mail")]
     levels: tuple[Annotated[str, one_of("panic", "fatal", "error", "warn", "info", "debug")], ...] = ()
     options: MailOptions = MailOptions()
+
+    @classmethod
+    def contradictions(cls, given: Given) -> Iterator[tuple[str, str]]:
+        if as_flag(given.get("disabled")) is True:
+            return
+        if not given.get("levels"):
+            yield "levels", "required where a hook is not disabled, such as [error]"
+        wanted = ("smtp.addr", "from", "to")
+        missing = [path for path in wanted if not value_at(given, "options", *path.split("."))]
+        if missing:
+            yield "options", f"{', '.join(missing)} required where a hook is not disabled"
 
 
 class Log(Section):

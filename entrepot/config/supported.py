@@ -11,8 +11,6 @@ from entrepot.config.document import Tree
 from entrepot.config.section import Section, walk
 
 NOT_YET = (
-    "log.hooks",
-    "log.reportcaller",
     "storage.s3",
     "storage.s3aws",
     "storage.s3goamz",

@@ -59,7 +59,7 @@ _STDOUT = 1  # also where Python has no object for it
 def assemble(plan: Plan) -> RsgiApplication:
     """Everything a worker serves, ready for its event loop."""
     configuration = plan.configuration
-    configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
+    configure_logs(configuration)
     driver, close = build_driver(configuration.storage)
     served = build_served(configuration, driver, meter_for(plan))
     urls, journal = build_urls(configuration.http), build_journal(plan)

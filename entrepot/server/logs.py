@@ -7,16 +7,25 @@ import os
 import re
 import select
 import uuid
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 import structlog
+from structlog.processors import CallsiteParameter, CallsiteParameterAdder
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from entrepot import __version__
+from entrepot.config.log import Log
+from entrepot.config.root import Configuration
+from entrepot.server.log_mail import MailHook, Mailing
 
 _LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+_CALLER = (
+    CallsiteParameter.MODULE,
+    CallsiteParameter.FUNC_NAME,
+    CallsiteParameter.FILENAME,
+    CallsiteParameter.LINENO,
+)
+_LEVEL_NAMES = {"warn": "warning", "fatal": "critical", "panic": "critical"}
 _STDERR = 2
 _NO_KEY = re.compile(r"[^!#-<>-~]+")
 """What cannot stand in a key of a text line: blanks, quotes, `=`, and all that is not ASCII."""
@@ -47,9 +56,10 @@ def open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def configure_logs(level: str, formatter: str, fields: Mapping[str, Any]) -> None:
-    """Set up every logger of the process; `formatter` is text, json or logstash."""
-    fixed = {"instance.id": str(uuid.uuid4()), "version": __version__, **fields}
+def configure_logs(configuration: Configuration) -> None:
+    """Set up every logger of the process, by the section `log`."""
+    settings = configuration.log
+    fixed = {"instance.id": str(uuid.uuid4()), "version": __version__, **settings.fields}
 
     def add_fixed(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         return {**fixed, **event}
@@ -59,13 +69,44 @@ def configure_logs(level: str, formatter: str, fields: Mapping[str, Any]) -> Non
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
+            *(_callers() if settings.reportcaller else ()),
             add_fixed,
-            *_renderer(formatter),
+            *(Mailing(hook) for hook in mail_hooks(settings)),
+            *_renderer(settings.formatter),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[configuration.level]),
         logger_factory=lambda *_: LineLog(),
         cache_logger_on_first_use=True,
     )
+
+
+def mail_hooks(settings: Log) -> list[MailHook]:
+    """Those that are not disabled."""
+    return [
+        MailHook(
+            levels=frozenset(_LEVEL_NAMES.get(level, level) for level in hook.levels),
+            host=hook.options.smtp.addr.rpartition(":")[0].strip("[]"),
+            port=int(hook.options.smtp.addr.rpartition(":")[2]),
+            sender=hook.options.from_,
+            receivers=hook.options.to,
+            username=hook.options.smtp.username,
+            password=hook.options.smtp.password.get_secret_value(),
+            insecure=hook.options.smtp.insecure,
+        )
+        for hook in settings.hooks
+        if not hook.disabled
+    ]
+
+
+def _callers() -> list[Processor]:
+    return [CallsiteParameterAdder(_CALLER), _name_caller]
+
+
+def _name_caller(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    # logrus's names for what structlog adds one by one.
+    event["func"] = f"{event.pop('module')}.{event.pop('func_name')}"
+    event["file"] = f"{event.pop('filename')}:{event.pop('lineno')}"
+    return event
 
 
 def _renderer(formatter: str) -> list[Processor]:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from entrepot.config.drivers import Filesystem
 from entrepot.config.problems import ConfigurationError
 from entrepot.config.root import Configuration
 from entrepot.config.storage import DRIVERS
@@ -58,12 +59,14 @@ class Renewal:
         self.files = files
         health = (old.health or HealthState()) if checked(configuration) else None
         self.plan = replace(old, configuration=configuration, health=health)
-        configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
+        configure_logs(configuration)
         log.info("reloaded")
         return True
 
     def _newest(self) -> Configuration:
         old = self.plan.configuration
+        if not isinstance(old.storage.driver, Filesystem):
+            raise StartFailed("storage.inmemory: what the workers hold would be lost; restart the server instead")
         # Where it is for a certificate, nobody has asked for the rest.
         is_certificate, self._is_certificate = self._is_certificate, False
         if is_certificate or self._read is None:

@@ -68,7 +68,7 @@ def serve(
     """
     open_standard_streams()
     allow_open_files()
-    configure_logs(configuration.level, configuration.log.formatter, configuration.log.fields)
+    configure_logs(configuration)
     check(configuration)
     debug = open_debug(configuration.http)
     address = prepare(configuration.http.listener)

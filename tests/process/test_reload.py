@@ -11,7 +11,7 @@ import yaml
 
 from tests.mirror.serving import wait_until
 from tests.repositories import Repository
-from tests.servers import Server, merge
+from tests.servers import IN_MEMORY, Server, merge
 
 
 def reload(server: Server, settings: Mapping[str, Any]) -> None:
@@ -127,3 +127,13 @@ def test_a_long_download_outlives_its_worker(tmp_path: Path) -> None:
                 got += pieces
 
         assert b"".join(got) == content
+
+
+def test_what_is_in_memory_is_not_lost(tmp_path: Path) -> None:
+    """Workers that hold the content are not replaced, and the log says why."""
+    with Server(tmp_path, IN_MEMORY) as server, server.client() as client:
+        repository = Repository(client)
+        digest = repository.push_blob(b"content")
+        os.kill(server.pid, signal.SIGHUP)
+        wait_until(lambda: "not_reloaded" in server.output())
+        assert repository.get(f"blobs/{digest}").content == b"content"

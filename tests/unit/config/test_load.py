@@ -202,7 +202,6 @@ log: {reportcaller: true}
         "config.yml: http.addr: 'nowhere' is not host:port",
         "config.yml: http.adr: unknown key, did you mean http.addr?",
         "config.yml: http.tls.certificate: certificate and key go together",
-        "config.yml: log.reportcaller: is not supported yet",
         "config.yml: storage.delete.enabled: needs true or false, without quotes",
         "config.yml: storage.inmemory: given more than once",
     ]

@@ -12,8 +12,6 @@ from tests.unit.config.reading import MINIMAL, configured, minimal, problems
 AZURE = "accountname: a, container: c, credentials: {type: client_secret, clientid: i, tenantid: t, secret: s}"
 
 GIVEN = [
-    ("log: {reportcaller: true}", "log.reportcaller"),
-    ("log: {hooks: [{type: mail, disabled: true}]}", "log.hooks"),
     ("storage: {s3: {region: r, bucket: b}}", "storage.s3"),
     ("storage: {s3aws: {region: r, bucket: b, secure: 'true', chunksize: '5242880'}}", "storage.s3aws"),
     ("storage: {s3goamz: {region: r, bucket: b}}", "storage.s3goamz"),
