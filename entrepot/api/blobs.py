@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 
 from entrepot.api.conditions import is_current, is_match, not_modified
@@ -11,19 +12,27 @@ from entrepot.content import Blob, Select
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import RangeInvalid
-from entrepot.registry import Registry, Repository
+from entrepot.registry import Outcome, Registry, Repository
 from entrepot.wire.ranges import Span, Unsatisfiable, format_content_range, parse_range
+
+_STORED = (None, Outcome.HIT)
+"""A mirror may know of a blob that is not here yet."""
 
 
 class BlobHandlers:
-    def __init__(self, registry: Registry) -> None:
+    """`url_of` is where a blob of the store is to be had instead; None where it is sent from here."""
+
+    def __init__(self, registry: Registry, url_of: Callable[[Digest], str] | None = None) -> None:
         self._registry = registry
+        self._url_of = url_of
 
     async def get(self, request: Request, target: Target, repository: Repository) -> Response:
         digest = Digest.parse(target.argument)
         if is_match(request.headers.get("if-none-match"), digest):
             await repository.stat_blob(digest)
             return not_modified(digest)
+        if self._url_of is not None and await self._is_stored(repository, digest):
+            return redirect_response(digest, self._url_of(digest))
         return blob_response(digest, await repository.open_blob(digest, select(request, digest)))
 
     async def head(self, request: Request, target: Target, repository: Repository) -> Response:
@@ -31,7 +40,13 @@ class BlobHandlers:
         descriptor = await repository.stat_blob(digest)
         if is_match(request.headers.get("if-none-match"), digest):
             return not_modified(digest)
+        if self._url_of is not None and repository.outcome in _STORED:
+            return redirect_response(digest, self._url_of(digest))
         return stat_response(digest, descriptor)
+
+    async def _is_stored(self, repository: Repository, digest: Digest) -> bool:
+        await repository.stat_blob(digest)
+        return repository.outcome in _STORED
 
     async def delete(self, request: Request, target: Target) -> Response:
         await self._registry.writer(target.name).delete_blob(Digest.parse(target.argument))
@@ -51,6 +66,11 @@ def _select(wanted: str, digest: Digest, size: int) -> Span | None:
         return parse_range(wanted, size)
     except Unsatisfiable:
         raise RangeInvalid(headers=[*blob_headers(digest)[1:], ("content-range", f"bytes */{size}")]) from None
+
+
+def redirect_response(digest: Digest, url: str) -> Response:
+    """As Distribution answers GET and HEAD, with or without a Range: the client asks there for the same."""
+    return empty_response(307, [*blob_headers(digest), ("location", url)])
 
 
 def stat_response(digest: Digest, descriptor: Descriptor) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from entrepot.api.blobs import BlobHandlers
 from entrepot.api.listings import JSON, ListingHandlers, PageLimits
 from entrepot.api.manifests import ManifestHandlers
@@ -11,6 +13,7 @@ from entrepot.api.routes import Action, Endpoint, Kind, Routes, Target
 from entrepot.api.state import StateSigner
 from entrepot.api.uploads import UploadHandlers
 from entrepot.api.urls import Urls
+from entrepot.oci.digest import Digest
 from entrepot.registry import Registry
 
 
@@ -19,10 +22,16 @@ async def ping(request: Request, target: Target) -> Response:
     return content_response(200, JSON, b"{}")
 
 
-def build_routes(registry: Registry, urls: Urls, signer: StateSigner, limits: PageLimits) -> Routes:
-    """The whole API over one registry."""
+def build_routes(
+    registry: Registry,
+    urls: Urls,
+    signer: StateSigner,
+    limits: PageLimits,
+    url_of: Callable[[Digest], str] | None = None,
+) -> Routes:
+    """The whole API over one registry; `url_of` as BlobHandlers have it."""
     manifests = ManifestHandlers(registry, urls)
-    blobs = BlobHandlers(registry)
+    blobs = BlobHandlers(registry, url_of)
     uploads = UploadHandlers(registry, urls, signer)
     listings = ListingHandlers(registry, urls, limits)
     pull, push, delete = Action.PULL, Action.PUSH, Action.DELETE

@@ -51,6 +51,8 @@ class StorageMiddleware(Section):
         name, options = given.get("name"), given.get("options") or {}
         if not isinstance(name, str) or name not in _ALLOWED or not isinstance(options, dict):
             return
+        if name == "cloudfront":
+            yield "name", "cloudfront is not supported yet"
         for key in _REQUIRED[name]:
             if not options.get(key):
                 yield "options", f"{name} requires {key}"

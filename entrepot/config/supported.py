@@ -18,7 +18,6 @@ NOT_YET = (
     "storage.gcs",
     "storage.swift",
     "storage.oss",
-    "middleware",
     "reporting",
     "http.tls.letsencrypt",
     "proxy.cachewritetimeout",

@@ -36,6 +36,7 @@ from entrepot.registry import Hits, Outcome, Registry
 from entrepot.server.authentication import build_authenticator
 from entrepot.server.logs import configure_logs
 from entrepot.server.metering import meter_for
+from entrepot.server.middleware import redirection, wrapped, wraps
 from entrepot.server.mirroring import build_mirror, local_names
 from entrepot.server.notifying import build_journal, wanted_actions
 from entrepot.server.plan import Plan
@@ -66,15 +67,19 @@ def assemble(plan: Plan) -> RsgiApplication:
     sharing = build_sharing(configuration)
     registry: Registry = served.registry if sharing is None else SharingRegistry(served.registry, sharing)
     registry = registry if journal is None else NotedRegistry(registry)
-    routes = build_routes(registry, urls, StateSigner(plan.secret), build_limits(configuration))
-    hits = None if PULL in wanted_actions(configuration) else served.hits
+    middleware = configuration.middleware
+    registry = wrapped(registry, middleware)
+    url_of = None if configuration.storage.redirect.disable else redirection(middleware)
+    routes = build_routes(registry, urls, StateSigner(plan.secret), build_limits(configuration), url_of)
+    is_plain = url_of is None and not wraps(middleware) and PULL not in wanted_actions(configuration)
+    hits = served.hits if is_plain else None
     authenticator = build_authenticator(configuration.auth)
     dispatcher = Dispatcher(
         routes if journal is None else listening(routes, journal, urls),
         allowed_actions(configuration),
         configuration.http.prefix,
         build_headers(configuration.http),
-        # Who is told of pulls is told of each, and by whom: that takes the ordinary way.
+        # What stands around the registry, and who is told of pulls, sees each request: that takes the ordinary way.
         None if hits is None else HitHandlers(hits, provenance(served.outcome)),
         naming=served.naming,
         admission=None if authenticator is None else Admission(authenticator),

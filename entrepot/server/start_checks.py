@@ -8,6 +8,7 @@ from entrepot.config.root import Configuration
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.server.authentication import AuthInvalid, build_authenticator, provision_htpasswd
 from entrepot.server.listener import StartFailed
+from entrepot.server.middleware import check_middleware
 from entrepot.server.mirroring import build_upstream
 from entrepot.telemetry import SilentMeter
 
@@ -18,6 +19,7 @@ def check(configuration: Configuration) -> None:
     check_upstreams(configuration)
     check_auth(configuration)
     check_redis(configuration)
+    check_middleware(configuration.middleware)
 
 
 def check_redis(configuration: Configuration) -> None:

@@ -182,9 +182,9 @@ def test_sections_in_lists_are_built_by_position() -> None:
         "REGISTRY_MIDDLEWARE_STORAGE_0": "{name: redirect, options: {baseurl: 'https://example.org'}}",
     }
 
-    assert problems(MINIMAL, environ) == ["middleware: is not supported yet"]
-    del environ["REGISTRY_MIDDLEWARE_STORAGE_0"]
-    assert [one.name for one in configured(MINIMAL, environ).notifications.endpoints] == ["a"]
+    configuration = configured(MINIMAL, environ)
+    assert [one.name for one in configuration.notifications.endpoints] == ["a"]
+    assert [one.options.baseurl for one in configuration.middleware.storage] == ["https://example.org"]
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,6 @@ def test_the_sample_of_a_registry_needs_what_is_not_supported_yet() -> None:
     """Everything else in it is understood."""
     assert problems(WRITABLE) == [
         "storage.s3: is not supported yet",
-        "middleware: is not supported yet",
     ]
 
 

@@ -48,6 +48,8 @@ def test_a_row_says_whether_the_key_works(row: Row) -> None:
     """What stops the start is said not to work yet, and what works is said to."""
     bare = row.key.strip("`").replace("[]", "")
     supported = not any(bare == path or bare.startswith(f"{path}.") for path in NOT_YET)
+    # Of the kinds of middleware one is missing, which the model refuses by its name.
+    supported = supported and not row.meaning.startswith("`cloudfront`: ")
 
     assert row.today == ("yes" if supported else "not yet")
     assert row.meaning.endswith(".")

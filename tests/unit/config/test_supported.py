@@ -22,8 +22,6 @@ GIVEN = [
     ("storage: {s3: {regionendpoint: 'http://a', bucket: b, redirectendpoint: 'https://cdn'}}", "storage.s3"),
     ("storage: {swift: {username: u, password: p, authurl: 'https://a/v3', container: c}}", "storage.swift"),
     ("storage: {oss: {accesskeyid: i, accesskeysecret: s, region: r, bucket: b}}", "storage.oss"),
-    ("middleware: {storage: [{name: redirect, disabled: true, options: {baseurl: 'https://a'}}]}", "middleware"),
-    ("middleware: {repository: [{name: a, options: {b: [1, {c: d}]}}]}", "middleware"),
     ("reporting: {newrelic: {verbose: true}}", "reporting"),
     ("http: {tls: {letsencrypt: {cachefile: f, hosts: [a]}}}", "http.tls.letsencrypt"),
     ("proxy: {remoteurl: 'https://a', cachewritetimeout: 5m}", "proxy.cachewritetimeout"),
@@ -78,7 +76,7 @@ def test_every_listed_path_is_a_setting(dotted: str) -> None:
 
 def test_a_bad_value_elsewhere_does_not_hide_what_is_missing() -> None:
     """Both are told, and a default is still a default."""
-    assert problems(f"{MINIMAL}http: {{addr: x}}\nmiddleware: {{registry: [{{name: a}}]}}\nredis: {{}}") == [
+    assert problems(f"{MINIMAL}http: {{addr: x}}\ncompatibility: {{schema1: {{enabled: true}}}}\nredis: {{}}") == [
         "http.addr: 'x' is not host:port",
-        "middleware: is not supported yet",
+        "compatibility: is not supported yet",
     ]
