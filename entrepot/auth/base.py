@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from entrepot.oci.errors import Unauthorized
+from entrepot.oci.errors import Detail, Unauthorized
 
 REPOSITORY, REGISTRY = "repository", "registry"
 ANY = "*"
@@ -70,8 +70,8 @@ class Authenticator(Protocol):
 def refusal(challenge: str, wanted: Sequence[Access]) -> Unauthorized:
     """The refusal that tells a client how to come by what it wants, in Distribution's words."""
     # Go writes an empty list as null, and the fields of its struct by their own names.
-    detail = [{"Type": one.type, "Class": "", "Name": one.name, "Action": one.action} for one in wanted] or None
-    return Unauthorized(detail, headers=[("www-authenticate", challenge)])
+    detail = [{"Type": one.type, "Class": "", "Name": one.name, "Action": one.action} for one in wanted]
+    return Unauthorized(detail or Detail.NULL, headers=[("www-authenticate", challenge)])
 
 
 def quoted(text: str) -> str:

@@ -9,11 +9,18 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
+from enum import Enum
 from typing import Any, ClassVar, Self
 
 
+class Detail(Enum):
+    """Details that no JSON value of Python says: None stands for no detail at all."""
+
+    NULL = "null"
+
+
 class RegistryError(Exception):
-    """A refusal with the spec's code; `detail` is any JSON value, `headers` go on the answer as they are."""
+    """A refusal with the spec's code; `detail` is any JSON value or a Detail, `headers` go on the answer as is."""
 
     code: ClassVar[str] = "UNKNOWN"
     status: ClassVar[int] = 500
@@ -31,7 +38,7 @@ class RegistryError(Exception):
         return extended
 
     def __str__(self) -> str:
-        return self.message if self.detail is None else f"{self.message}: {self.detail}"
+        return self.message if self.detail in (None, Detail.NULL) else f"{self.message}: {self.detail}"
 
 
 class Errors(RegistryError):
@@ -186,7 +193,7 @@ def encode(error: RegistryError) -> bytes:
     for one in errors:
         entry: dict[str, Any] = {"code": one.code, "message": one.message}
         if one.detail is not None:
-            entry["detail"] = one.detail
+            entry["detail"] = None if one.detail is Detail.NULL else one.detail
         entries.append(entry)
     return json.dumps({"errors": entries}, separators=(",", ":")).encode() + b"\n"
 

@@ -73,6 +73,15 @@ def test_who_presents_nothing_gets_nothing(server: Server, method: str, path: st
     assert snapshot(server.root) == before
 
 
+def test_what_needs_no_access_is_refused_with_a_detail_of_null(server: Server) -> None:
+    """As Distribution answers on the base route: its list of what is wanted is there, and Go writes an empty one so."""
+    with server.client() as client:
+        answer = client.get("/v2/")
+
+    assert answer.status_code == 401
+    assert answer.json() == {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required", "detail": None}]}
+
+
 @pytest.mark.parametrize("path", [path for path in ROUTES if path != "/v2/"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
 def test_a_token_for_something_else_does_not_help(

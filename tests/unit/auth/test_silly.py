@@ -4,7 +4,7 @@ import pytest
 
 from entrepot.auth.base import ANY, Access, Presented
 from entrepot.auth.silly import Silly
-from entrepot.oci.errors import Unauthorized
+from entrepot.oci.errors import Detail, Unauthorized
 
 PULL, PUSH = Access("repository", "team/app", "pull"), Access("repository", "team/app", "push")
 CATALOG = Access("registry", "catalog", ANY)
@@ -46,7 +46,7 @@ async def test_who_presents_nothing_is_told_what_is_wanted(
     challenge = f'Bearer realm="https://auth.example.com/token",service="registry.example.com"{scope}'
     assert refused.value.headers == (("www-authenticate", challenge),)
     detail = [{"Type": one.type, "Class": "", "Name": one.name, "Action": one.action} for one in wanted]
-    assert refused.value.detail == (detail or None)
+    assert refused.value.detail == (detail or Detail.NULL)
 
 
 @pytest.mark.parametrize(
