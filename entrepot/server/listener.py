@@ -27,13 +27,20 @@ class Address:
     """A literal IP address and port, or the path of a unix socket.
 
     `scope` is the number of the interface whose link-local address it is; `host` ends with `%` and the
-    interface where the configuration names it so.
+    interface where the configuration names it so. `passed` is the number of a socket that a service manager has opened
+    there, and keeps open; -1: none has.
     """
 
     host: str = ""
     port: int = 0
     path: str = ""
     scope: int = 0
+    passed: int = -1
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all workers have the one socket."""
+        return bool(self.path) or self.passed >= 0
 
     def __str__(self) -> str:
         if self.path:
@@ -41,8 +48,13 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def prepare(listener: Tcp | Unix) -> Address:
-    """Raises StartFailed. The workers bind later, together (SO_REUSEPORT), so another owner is looked for here."""
+def prepare(listener: Tcp | Unix, passed: int | None = None) -> Address:
+    """Raises StartFailed. The workers bind later, together (SO_REUSEPORT), so another owner is looked for here.
+
+    A socket that was `passed` takes the place of what is configured.
+    """
+    if passed is not None:
+        return _address_of_passed(passed)
     if isinstance(listener, Unix):
         return _prepare_unix(listener.path)
     address = _resolve(listener.host, listener.port, _MAIN)
@@ -65,7 +77,10 @@ def listen(address: Address, reader: float) -> socket.socket:
 
     A connection whose client takes nothing for `reader` seconds is ended by the kernel; a unix socket's is not.
     """
-    listening = _bound(address, _MAIN, reuse_port=True)
+    if address.passed >= 0:
+        listening = socket.socket(fileno=os.dup(address.passed))
+    else:
+        listening = _bound(address, _MAIN, reuse_port=True)
     if not address.path:
         # Connections inherit these. The last also ends those that a full window has stopped (tcp(7)).
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -123,6 +138,19 @@ def _resolve(host: str, port: int, key: str) -> Address:
     scope = int(address[3]) if len(address) == 4 else 0
     _, percent, interface = host.partition("%")
     return Address(f"{address[0]}{percent}{interface}", port, scope=scope)
+
+
+def _address_of_passed(number: int) -> Address:
+    try:
+        with socket.socket(fileno=os.dup(number)) as passed:
+            if not passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                raise StartFailed("the socket that was passed (LISTEN_FDS) does not listen")
+            name = passed.getsockname()
+    except OSError as error:
+        raise StartFailed(f"the socket that was passed (LISTEN_FDS) cannot be used: {error.strerror}") from None
+    if isinstance(name, tuple):
+        return Address(name[0], name[1], passed=number)
+    return Address(path=str(name), passed=number)
 
 
 def _overlap(one: Tcp, other: Tcp | Unix) -> bool:

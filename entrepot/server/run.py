@@ -31,6 +31,7 @@ from entrepot.server.notifying import outbox_for
 from entrepot.server.patience import Patience
 from entrepot.server.plan import Plan
 from entrepot.server.renewal import Read, Renewal
+from entrepot.server.service import READY, STOPPING, notify, passed_socket, reloading
 from entrepot.server.start_checks import check
 from entrepot.server.supervisor import Supervisor
 from entrepot.server.worker import run_worker
@@ -71,7 +72,7 @@ def serve(
     configure_logs(configuration)
     check(configuration)
     debug = open_debug(configuration.http)
-    address = prepare(configuration.http.listener)
+    address = prepare(configuration.http.listener, passed_socket())
     secret = configuration.http.secret.get_secret_value().encode()
     with figures_for(configuration.http.debug) as figures, outbox_for(configuration) as outbox:
         health = HealthState() if checked(configuration) else None
@@ -97,10 +98,12 @@ def _supervise(
         return assemble_duties(renewal.plan, ready)
 
     def renewed() -> bool:
-        if not renewal.renew():
-            return False
-        apply(server, renewal)
-        return True
+        notify(reloading())
+        is_new = renewal.renew()
+        if is_new:
+            apply(server, renewal)
+        notify(READY)
+        return is_new
 
     has_keeper = debug is not None or wanted_duties(plan.configuration)
     server = Supervisor(
@@ -117,6 +120,11 @@ def _supervise(
         _announce(plan.configuration.http, address, debug)
         started(address)
         renewal.watch(server.signal_handler_reload)
+        notify(READY)
+
+    @server.on_shutdown
+    def leave() -> None:
+        notify(STOPPING)
 
     # What is in memory now is the same in all workers; the collector must not touch, and so copy, it.
     gc.collect()

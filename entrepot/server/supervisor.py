@@ -34,6 +34,9 @@ Loader = Callable[[], Any]
 _SHARED = -1
 _PAUSE = 1.0  # seconds
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_LAST_ANSWERS = 5.0
+"""Seconds in which clients of a passed socket are told with an answer that they have to connect anew."""
+
 _MOST_LEAVING = 8
 """Replaced workers for each worker that may still end what they have begun."""
 
@@ -74,14 +77,14 @@ class Supervisor(MPServer):
             self._listen(idx)
 
     def _listen(self, idx: int) -> socket.socket:
-        key = _SHARED if self._address.path else idx
+        key = _SHARED if self._address.is_shared else idx
         with self._forking:
             if key not in self._listening:
                 self._listening[key] = listen(self._address, self._patience.reader)
             return self._listening[key]
 
     def _drop_shared_socket(self) -> None:
-        if self._address.path:
+        if self._address.path and self._address.passed < 0:
             Path(self._address.path).unlink(missing_ok=True)
         for listening in self._listening.values():
             listening.close()
@@ -163,6 +166,16 @@ class Supervisor(MPServer):
                 self._listening.pop(idx).close()
             self.main_loop_interrupt.wait(_PAUSE)
 
+    def _leave(self) -> None:
+        # Who connects from now on waits for whoever is started next with the same socket.
+        for worker in self.wrks:
+            worker.interrupt_by_parent = True
+            with suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, LEAVE)
+        deadline = time.monotonic() + _LAST_ANSWERS
+        for worker in self.wrks:
+            worker.join(max(0.0, deadline - time.monotonic()))
+
     def _age(self, since: float) -> float:
         return time.monotonic() - since
 
@@ -180,6 +193,8 @@ class Supervisor(MPServer):
         """End the keeper, which takes no time, and the workers."""
         if self._keeping is not None:
             self._keeping.stop()
+        if self._address.passed >= 0:
+            self._leave()
         self.wrks += [one for one in self._leaving if one.is_alive()]
         try:
             super().shutdown(exit_code)
