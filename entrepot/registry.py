@@ -5,7 +5,7 @@ Every method may raise the errors of oci/errors.py; names and digests are parsed
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
@@ -109,10 +109,16 @@ class WritableRepository(Repository, Protocol):
         """Make a blob that `source` (any repository where None) may read readable here; None where it may not."""
 
     async def put_manifest(
-        self, content: bytes, declared: str | None, reference: Tag | Digest, tags: Sequence[Tag]
+        self,
+        content: bytes,
+        declared: str | None,
+        reference: Tag | Digest,
+        tags: Sequence[Tag],
+        classes: Collection[str] | None = None,
     ) -> Manifest:
         """Store a manifest, then point `reference`, if it is a tag, and all `tags` at it.
 
+        `classes` are those of content that the client may push, where the registry cares for classes; None is all.
         Raises ManifestInvalid, DigestInvalid, and Errors with a ManifestBlobUnknown for each thing it lacks.
         """
 

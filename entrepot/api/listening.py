@@ -6,7 +6,7 @@ What fails is no occurrence. Must not know what becomes of what is told.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 
@@ -150,9 +150,14 @@ class _NotedWriter(_NotedReader):
         return descriptor
 
     async def put_manifest(
-        self, content: bytes, declared: str | None, reference: Tag | Digest, tags: Sequence[Tag]
+        self,
+        content: bytes,
+        declared: str | None,
+        reference: Tag | Digest,
+        tags: Sequence[Tag],
+        classes: Collection[str] | None = None,
     ) -> Manifest:
-        manifest = await self._writable.put_manifest(content, declared, reference, tags)
+        manifest = await self._writable.put_manifest(content, declared, reference, tags, classes)
         named = (*((reference,) if isinstance(reference, Tag) else ()), *tags)
         for tag in named or (None,):
             _note(_of_manifest(PUSH, self._name, manifest, tag))

@@ -37,7 +37,8 @@ class ManifestHandlers:
         repository = self._registry.writer(target.name)
         content = await _read(request)
         declared = (request.headers.get("content-type") or "").split(";", 1)[0].strip() or None
-        manifest = await repository.put_manifest(content, declared, reference, tags)
+        classes = request.grant.classes.get(target.name)
+        manifest = await repository.put_manifest(content, declared, reference, tags, classes)
         headers = [self._urls.manifest(request, target.name, manifest.digest), *_pushed(manifest)]
         return empty_response(201, [*headers, *(("oci-tag", tag) for tag in tags)])
 

@@ -6,7 +6,7 @@ read from the cache. Must not know which cache it is.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
 from entrepot.content import Blob, Manifest, Select
@@ -99,9 +99,14 @@ class _Writer(_Reader):
         return descriptor
 
     async def put_manifest(
-        self, content: bytes, declared: str | None, reference: Tag | Digest, tags: Sequence[Tag]
+        self,
+        content: bytes,
+        declared: str | None,
+        reference: Tag | Digest,
+        tags: Sequence[Tag],
+        classes: Collection[str] | None = None,
     ) -> Manifest:
-        return await self._writable.put_manifest(content, declared, reference, tags)
+        return await self._writable.put_manifest(content, declared, reference, tags, classes)
 
     async def delete_manifest(self, digest: Digest) -> Sequence[Tag]:
         return await self._writable.delete_manifest(digest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from entrepot.content import Blob, Manifest, Select
 from entrepot.driver import Driver, LocalPaths
@@ -131,7 +131,12 @@ class LocalRepository:
         return await registry.blobs.mount(self._name, digest, found)
 
     async def put_manifest(
-        self, content: bytes, declared: str | None, reference: Tag | Digest, tags: Sequence[Tag]
+        self,
+        content: bytes,
+        declared: str | None,
+        reference: Tag | Digest,
+        tags: Sequence[Tag],
+        classes: Collection[str] | None = None,
     ) -> Manifest:
         if len(content) > MANIFEST_LIMIT:
             raise ManifestTooLarge(f"larger than {MANIFEST_LIMIT} bytes")
@@ -139,7 +144,7 @@ class LocalRepository:
         if isinstance(reference, Digest) and Digest.of(content, digest.algorithm) != digest:
             raise DigestInvalid(f"the content is not {digest}")
         manifest = await read_manifest(content, declared, digest)
-        self._registry.rules.check_class(manifest.parsed)
+        self._registry.rules.check_class(manifest.parsed, classes)
         await self._check_references(manifest)
         named = (*((reference,) if isinstance(reference, Tag) else ()), *tags)
         await self._store(manifest, named)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -39,8 +39,8 @@ class Rules:
     deny: re.Pattern[str] | None = None
     classes: frozenset[str] = frozenset()
 
-    def check_class(self, parsed: Parsed) -> None:
-        """Raises Denied. Indexes have no class and pass."""
+    def check_class(self, parsed: Parsed, granted: Collection[str] | None = None) -> None:
+        """Raises Denied; also where the client was `granted` other classes. Indexes have no class and pass."""
         if not self.classes or parsed.media_type not in IMAGE_TYPES or parsed.config is None:
             return
         kind = _CLASSES.get(parsed.config.media_type)
@@ -48,6 +48,8 @@ class Rules:
             raise Denied(f"unknown manifest class for {parsed.config.media_type}")
         if kind not in self.classes:
             raise Denied(f"registry does not allow {kind} manifest")
+        if granted is not None and kind not in granted:
+            raise Denied(f"repository not authorized for {kind} manifest")
 
     def allows_url(self, url: str) -> bool:
         """Whether a layer may name this URL as the place it lives at."""

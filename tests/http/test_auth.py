@@ -228,3 +228,31 @@ def test_without_access_control_credentials_mean_nothing(filesystem_server: Serv
 def test_what_cannot_be_used_stops_the_start(tmp_path: Path, auth: dict[str, Any], expected: str) -> None:
     """With one line that names the setting."""
     check_cannot_start(serve(tmp_path, {"auth": auth}), expected)
+
+
+@pytest.mark.parametrize(("given", "status"), [("", 201), ("image", 201), ("plugin", 403)])
+def test_a_token_may_be_for_another_class_of_content(
+    tmp_path: Path, service: TokenService, given: str, status: int
+) -> None:
+    """`policy.repository.classes`: who may push plugins may not push images; an index has no class."""
+    policy = {"policy": {"repository": {"classes": ["image", "plugin"]}}}
+    made = image(1)
+    access = {
+        "type": "repository",
+        "name": "team/app",
+        "actions": ["pull", "push"],
+        **({"class": given} if given else {}),
+    }
+    headers = {"Authorization": f"Bearer {service.token('alice', [access])}"}
+    with (
+        Server(tmp_path, {"auth": token_settings(tmp_path, service), **policy}) as server,
+        server.client(headers=headers) as client,
+    ):
+        repository = Repository(client, "team/app")
+        repository.push_blobs(made)
+        answer = repository.put_manifest("v1", made)
+
+        assert answer.status_code == status
+        if status == 403:
+            assert error_codes(answer) == ["DENIED"]
+            assert "repository not authorized for image manifest" in answer.text

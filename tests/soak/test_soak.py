@@ -24,7 +24,7 @@ from tests.soak.world import Clients, Refused, World, kept_bytes
 
 LENGTH = int(os.environ.get("ENTREPOT_SOAK", "1"))
 CLIENTS = 8
-PULLS = 24
+PULLS = 14
 """While each trouble lasts, by all clients together, and again when it is over."""
 ROOM = 20 * 1024 * 1024
 
