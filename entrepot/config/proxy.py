@@ -30,7 +30,7 @@ class Proxy(Upstream):
     minfree: ShareOfDisk = Share()
     local: tuple[Glob, ...] = ()
     upstreams: tuple[FurtherUpstream, ...] = ()
-    cachewritetimeout: Annotated[AnySeconds, longer_than_zero_or(300.0)] = 300.0
+    cachewritetimeout: Annotated[AnySeconds, longer_than_zero_or(300.0)] | None = None
 
     @property
     def enabled(self) -> bool:

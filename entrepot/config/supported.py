@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,17 +19,9 @@ NOT_YET = (
     "storage.oss",
     "reporting",
     "http.tls.letsencrypt",
-    "proxy.cachewritetimeout",
     "compatibility",
-    "validation.manifests.indexes",
 )
 """Paths of whole settings; everything below one is not supported either."""
-
-
-_HARMLESS: Mapping[str, Callable[[Any], bool]] = {
-    "proxy.cachewritetimeout": lambda _: False,
-}
-"""Where the default is not what the program does: the values that ask for no more than it does do."""
 
 
 def unsupported(tree: Tree, root: type[Section]) -> Iterator[tuple[str, ...]]:
@@ -40,15 +31,14 @@ def unsupported(tree: Tree, root: type[Section]) -> Iterator[tuple[str, ...]]:
         *above, key = path = tuple(dotted.split("."))
         section, given = sections.get(tuple(above), (root, {}))
         value = given.get(key)
-        if value is not None and not _asks_nothing(dotted, section, key, value):
+        if value is not None and not _asks_nothing(section, key, value):
             yield path
 
 
-def _asks_nothing(dotted: str, section: type[Section], key: str, given: Tree) -> bool:
+def _asks_nothing(section: type[Section], key: str, given: Tree) -> bool:
     field = section.by_key()[key]
     try:
         value = TypeAdapter(field.rebuild_annotation()).validate_python(given)
     except ValidationError:
         return False
-    harmless = _HARMLESS.get(dotted)
-    return harmless(value) if harmless else bool(value == field.get_default(call_default_factory=True))
+    return bool(value == field.get_default(call_default_factory=True))

@@ -34,6 +34,8 @@ class Indexes(Section):
     def contradictions(cls, given: Given) -> Iterator[tuple[str, str]]:
         if given.get("platformlist") and given.get("platforms") != "list":
             yield "platformlist", "has no effect unless platforms is list"
+        if given.get("platforms") == "list" and not given.get("platformlist"):
+            yield "platformlist", "required where platforms is list"
 
 
 class Manifests(Section):

@@ -50,7 +50,17 @@ _READING = ("allow", "GET, HEAD")
 class CachingRegistry:
     """A `Registry` that is read through. `local` is where repositories live that no upstream has."""
 
-    def __init__(self, cache: Cache, namespaces: Namespaces, local: Registry, ledger: Ledger, meter: Meter) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        namespaces: Namespaces,
+        local: Registry,
+        ledger: Ledger,
+        meter: Meter,
+        *,
+        longest: float | None = None,
+    ) -> None:
+        """`longest` as Fills have it."""
         self.cache = cache
         self.namespaces = namespaces
         self.local = local
@@ -60,7 +70,7 @@ class CachingRegistry:
         self.manifests = ManifestFetches(cache, namespaces, ledger, meter, absences)
         self.tags = TagResolver(cache, namespaces, ledger, self.manifests, absences)
         self.wholeness = Wholeness(ledger)
-        self.fills = Fills(cache, ledger.kept_blob, self._filled)
+        self.fills = Fills(cache, ledger.kept_blob, self._filled, longest)
 
     def reader(self, name: RepositoryName) -> Repository:
         if self.namespaces.is_local(name):

@@ -46,10 +46,18 @@ class Lost(Exception):
 class Fills:
     """All fills this worker leads or watches. `join` is the only way to one."""
 
-    def __init__(self, cache: Cache, linked: Callable[[RepositoryName, Digest, int], None], filled: Filled) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        linked: Callable[[RepositoryName, Digest, int], None],
+        filled: Filled,
+        longest: float | None = None,
+    ) -> None:
+        """`longest` is how many seconds a fill may take; the rest goes past the cache then. None is no bound."""
         self._cache = cache
         self._linked = linked
         self._filled = filled
+        self._longest = longest
         self._fills: dict[Digest, Fill] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -128,7 +136,9 @@ class Fills:
         begun, name = time.monotonic(), RepositoryName(fill.progress.name)
         succeeded, resumed_at = False, fill.spool.length()
         try:
-            await self._download(digest, fill)
+            # A TimeoutError is an OSError: the store is too slow, and its clients get the rest from the upstream.
+            async with asyncio.timeout(self._longest):
+                await self._download(digest, fill)
             succeeded = True
         finally:
             size = max(0, fill.progress.written - resumed_at)

@@ -42,6 +42,8 @@ class Descriptor:
     annotations: Mapping[str, str] = field(default_factory=dict)
     artifact_type: str | None = None
     urls: tuple[str, ...] = ()
+    platform: tuple[str, str] | None = None
+    """Operating system and architecture, as an index tells them of a manifest."""
 
     def to_json(self) -> dict[str, Any]:
         """The spec's members, the optional ones only where they say something."""

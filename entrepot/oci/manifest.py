@@ -197,7 +197,16 @@ def _descriptor(entry: Any, where: str) -> Descriptor:
         annotations=_annotations(entry, "annotations", f"{where}."),
         artifact_type=_text(entry, "artifactType", f"{where}."),
         urls=tuple(urls),
+        platform=_platform(entry.get("platform")),
     )
+
+
+def _platform(value: Any) -> tuple[str, str] | None:
+    # For the operator's rules only: what is malformed is none.
+    if not isinstance(value, dict):
+        return None
+    system, architecture = value.get("os"), value.get("architecture")
+    return (system, architecture) if isinstance(system, str) and isinstance(architecture, str) else None
 
 
 def _digest(value: Any, where: str) -> Digest:

@@ -171,7 +171,16 @@ def build_rules(configuration: Configuration) -> Rules:
         allow=_any_of(urls.allow),
         deny=_any_of(urls.deny),
         classes=frozenset(configuration.policy.repository.classes),
+        platforms=build_platforms(configuration),
     )
+
+
+def build_platforms(configuration: Configuration) -> frozenset[tuple[str, str]] | None:
+    """Of which platforms an index must have the manifests; None is all."""
+    indexes = configuration.validation.manifests.indexes
+    if configuration.validation.disabled or indexes.platforms == "all":
+        return None
+    return frozenset((one.os, one.architecture) for one in indexes.platformlist)
 
 
 def _any_of(patterns: Collection[re.Pattern[str]]) -> re.Pattern[str] | None:

@@ -33,7 +33,9 @@ def build_mirror(proxy: Proxy, registry: LocalRegistry, local: LocalPaths, hits:
     """A mirror that keeps its content in `registry`, beside the repositories that live there."""
     ledger = SqliteLedger(local.local_path(INDEX), namespace_names(proxy))
     namespaces = build_namespaces(proxy, meter)
-    mirror = CachingRegistry(LocalCache(registry, local), namespaces, registry, ledger, meter)
+    mirror = CachingRegistry(
+        LocalCache(registry, local), namespaces, registry, ledger, meter, longest=proxy.cachewritetimeout
+    )
     known = None if hits is None else MirrorHits(hits, mirror)
     return Served(mirror, known, Outcome.HIT, namespaces, [ledger.run])
 

@@ -28,16 +28,22 @@ _LONGEST_URL = 2048
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Distribution's `validation.manifests.urls` and `policy.repository.classes`.
+    """Distribution's `validation.manifests` and `policy.repository.classes`.
 
     Where `urls_checked`, a URL must match `allow`, if there is one, and must not match `deny`; without either no URL
-    passes. Otherwise any http(s) URL does. No `classes` mean all of them.
+    passes. Otherwise any http(s) URL does. No `classes` mean all of them. `platforms`, each an operating system and an
+    architecture, are those whose manifests must be there when an index is pushed; None means all of an index.
     """
 
     urls_checked: bool = False
     allow: re.Pattern[str] | None = None
     deny: re.Pattern[str] | None = None
     classes: frozenset[str] = frozenset()
+    platforms: frozenset[tuple[str, str]] | None = None
+
+    def needs(self, child: Descriptor) -> bool:
+        """Whether a manifest that an index names must be there."""
+        return self.platforms is None or child.platform in self.platforms
 
     def check_class(self, parsed: Parsed, granted: Collection[str] | None = None) -> None:
         """Raises Denied; also where the client was `granted` other classes. Indexes have no class and pass."""
@@ -100,7 +106,7 @@ class References:
 
     async def _present(self, name: RepositoryName, descriptor: Descriptor, *, is_child: bool) -> bool:
         if is_child:
-            return await self._manifests.has(name, descriptor.digest)
+            return not self._rules.needs(descriptor) or await self._manifests.has(name, descriptor.digest)
         if is_foreign(descriptor):
             return True
         try:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from entrepot.mirror.fill import HELD_BACK
-from entrepot.testing.faults import cut, flipped
+from entrepot.testing.faults import Gate, cut, flipped, held
+from entrepot.testing.registry_contents import read_body
 from entrepot.testing.upstreams import TestUpstream
 from entrepot.wire.ranges import Span
 from tests.crash.disk import MEGABYTE, SmallDisk
@@ -98,3 +99,19 @@ async def test_a_transfer_that_breaks_off_is_gone_on_with(upstream: TestUpstream
     upstream.misbehave(cut(2 * MEGABYTE), path="/blobs/", method="GET", times=3)
 
     assert await worker.blob(digest) == content
+
+
+async def test_a_blob_that_takes_too_long_goes_past_the_cache(upstream: TestUpstream, worker: Worker) -> None:
+    """`proxy.cachewritetimeout`: its client gets all of it, and nothing is kept."""
+    content = os.urandom(MEGABYTE)
+    digest = upstream.add_blob(NAME, content)
+    worker.registry.fills._longest = 0.2
+    upstream.misbehave(held(MEGABYTE // 2, gate := Gate()), path="/blobs/", method="GET", times=1)
+
+    blob = await worker.open(digest)
+    reading = asyncio.ensure_future(read_body(blob.body))
+    await worker.settled()
+    gate.open()
+
+    assert await reading == content
+    assert not await worker.local.blobs.has(digest)

@@ -217,14 +217,12 @@ CHECKS = [
         "validation: {manifests: {indexes: {platforms: some}}}",
         [
             "validation.manifests.indexes.platforms: 'some' is not one of all, none, list",
-            "validation.manifests.indexes: is not supported yet",
         ],
     ),
     (
         "validation: {manifests: {indexes: {platformlist: [{os: linux}]}}}",
         [
             "validation.manifests.indexes.platformlist: has no effect unless platforms is list",
-            "validation.manifests.indexes: is not supported yet",
         ],
     ),
 ]

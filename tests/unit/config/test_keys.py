@@ -126,7 +126,7 @@ DEFAULTS = [
     ("catalog.maxentries", 1000),
     ("tags.maxtags", 1000),
     ("proxy.ttl", 168 * 3600.0),
-    ("proxy.cachewritetimeout", 300.0),
+    ("proxy.cachewritetimeout", None),
     ("proxy.remoteurl", ()),
     ("proxy.maxsize", 0),
     ("proxy.minfree", Share()),

@@ -244,7 +244,6 @@ CHECKS = [
     (f"{HUB}, local: [a//b]", ["local[0]: 'a//b' is not a pattern of repositories such as library/*, team/** or *"]),
     (f"{HUB}, allow: a", ["allow: needs a list"]),
     # not yet
-    (f"{HUB}, cachewritetimeout: 5m", ["cachewritetimeout: is not supported yet"]),
 ]
 
 

@@ -24,9 +24,7 @@ GIVEN = [
     ("storage: {oss: {accesskeyid: i, accesskeysecret: s, region: r, bucket: b}}", "storage.oss"),
     ("reporting: {newrelic: {verbose: true}}", "reporting"),
     ("http: {tls: {letsencrypt: {cachefile: f, hosts: [a]}}}", "http.tls.letsencrypt"),
-    ("proxy: {remoteurl: 'https://a', cachewritetimeout: 5m}", "proxy.cachewritetimeout"),
     ("compatibility: {schema1: {enabled: true}}", "compatibility"),
-    ("validation: {manifests: {indexes: {platforms: none}}}", "validation.manifests.indexes"),
 ]
 
 ASKS_NOTHING = [

@@ -1,5 +1,6 @@
 """What a manifest must satisfy: the URLs its layers may name, the classes a registry takes, and what must be there."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pytest
 
 from entrepot.driver import Driver
+from entrepot.drivers.memory import MemoryDriver
+from entrepot.oci.descriptor import OCI_INDEX
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import Denied, Errors, ManifestBlobUnknown, ManifestInvalid, RegistryError
 from entrepot.oci.names import RepositoryName, Tag
@@ -206,3 +209,33 @@ async def test_the_class_is_asked_before_anything_else(driver: Driver) -> None:
 
     with pytest.raises(Denied):
         await repository.put_manifest(made.content, made.media_type, LATEST, ())
+
+
+@pytest.mark.parametrize(
+    ("platforms", "is_taken"),
+    [
+        (None, False),
+        (frozenset(), True),
+        (frozenset({("linux", "arm64")}), True),
+        (frozenset({("linux", "arm64"), ("linux", "s390x")}), False),
+    ],
+)
+async def test_which_manifests_of_an_index_must_be_there(
+    platforms: frozenset[tuple[str, str]] | None, *, is_taken: bool
+) -> None:
+    """All, none, or those of a list; what is there is taken in any case."""
+    registry = LocalRegistry(MemoryDriver(), None, Rules(platforms=platforms))
+    repository = registry.writer(APP)
+    there, absent = image(1), image(1)
+    await push(repository, there, "v1")
+    entries = [
+        {**there.descriptor(), "platform": {"os": "linux", "architecture": "arm64"}},
+        {**absent.descriptor(), "platform": {"os": "linux", "architecture": "s390x"}},
+    ]
+    content = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+
+    if is_taken:
+        await repository.put_manifest(content, OCI_INDEX, Tag("index"), [])
+    else:
+        with pytest.raises(Errors):
+            await repository.put_manifest(content, OCI_INDEX, Tag("index"), [])
