@@ -17,7 +17,7 @@ NOT_YET = (
     "storage.gcs",
     "storage.swift",
     "storage.oss",
-    "reporting",
+    "reporting.newrelic",
     "http.tls.letsencrypt",
     "compatibility",
 )

@@ -17,6 +17,7 @@ from entrepot import __version__
 from entrepot.config.log import Log
 from entrepot.config.root import Configuration
 from entrepot.server.log_mail import MailHook, Mailing
+from entrepot.server.reporting import reporters
 
 _LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 _CALLER = (
@@ -68,6 +69,7 @@ def configure_logs(configuration: Configuration) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            *reporters(configuration.reporting),
             structlog.processors.format_exc_info,
             *(_callers() if settings.reportcaller else ()),
             add_fixed,

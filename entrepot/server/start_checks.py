@@ -10,6 +10,7 @@ from entrepot.server.authentication import AuthInvalid, build_authenticator, pro
 from entrepot.server.listener import StartFailed
 from entrepot.server.middleware import check_middleware
 from entrepot.server.mirroring import build_upstream
+from entrepot.server.reporting import check_reporting
 from entrepot.telemetry import SilentMeter
 
 
@@ -20,6 +21,7 @@ def check(configuration: Configuration) -> None:
     check_auth(configuration)
     check_redis(configuration)
     check_middleware(configuration.middleware)
+    check_reporting(configuration.reporting)
 
 
 def check_redis(configuration: Configuration) -> None:

@@ -55,7 +55,8 @@ SECTIONS = {
         repository[].options storage[].name storage[].disabled""",
     "middleware.storage[].options": """baseurl privatekey keypairid duration ipfilteredby awsregion updatefrequency
         updatefrenquency iprangesurl scheme host trimpathprefix""",
-    "reporting": """bugsnag.apikey bugsnag.releasestage bugsnag.endpoint newrelic.licensekey newrelic.name
+    "reporting": """sentry.dsn sentry.environment sentry.samplerate
+        bugsnag.apikey bugsnag.releasestage bugsnag.endpoint newrelic.licensekey newrelic.name
         newrelic.verbose""",
     "http": """addr net host prefix secret relativeurls draintimeout headers debug.addr debug.prometheus.enabled
         debug.prometheus.path http2.disabled h2c.enabled""",
