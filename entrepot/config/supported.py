@@ -18,7 +18,6 @@ NOT_YET = (
     "storage.swift",
     "storage.oss",
     "reporting.newrelic",
-    "http.tls.letsencrypt",
     "compatibility",
 )
 """Paths of whole settings; everything below one is not supported either."""

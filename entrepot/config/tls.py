@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
+from entrepot.config.address import Listener
 from entrepot.config.section import Given, Section, together
 from entrepot.config.types import FilePath, Text, one_of
 from entrepot.config.urls import BaseUrl
@@ -53,18 +54,32 @@ _UNVERIFIED = {
 """Modes in which a certificate proves nothing: the library has none of these, and each has one that does."""
 
 
+_LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+
+
 class LetsEncrypt(Section):
-    """Certificates fetched by ACME."""
+    """A certificate fetched by ACME for `hosts`, kept in the directory `cachefile`.
+
+    Not Distribution's: `directoryca`, whom to trust to be the service, and `challengeaddr`, where its challenges come.
+    """
 
     cachefile: FilePath = ""
     email: Text = ""
     hosts: tuple[Text, ...] = ()
     directoryurl: BaseUrl = ""
+    directoryca: FilePath = ""
+    challengeaddr: Listener = ":80"
 
     @classmethod
     def contradictions(cls, given: Given) -> Iterator[tuple[str, str]]:
-        if cls.used(given) and not given.get("cachefile"):
-            yield "cachefile", "required where another key of letsencrypt is given"
+        for key in ("cachefile", "hosts"):
+            if cls.used(given) and not given.get(key):
+                yield key, "required where another key of letsencrypt is given"
+
+    @property
+    def directory(self) -> str:
+        """The ACME service."""
+        return self.directoryurl or _LETS_ENCRYPT
 
 
 class Tls(Section):

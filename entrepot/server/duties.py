@@ -13,6 +13,7 @@ from entrepot.server.debug import DebugListener
 from entrepot.server.health import build_checkup, checked
 from entrepot.server.housekeeping import build_housekeeping
 from entrepot.server.keeper import Duty
+from entrepot.server.letsencrypt import build_certification
 from entrepot.server.metering import meter_for
 from entrepot.server.notifying import build_delivery, enabled
 from entrepot.server.plan import Plan
@@ -35,6 +36,8 @@ def wanted_duties(configuration: Configuration) -> Sequence[Maker]:
         makers.append(build_checkup)
     if configuration.storage.maintenance.garbagecollect.enabled:
         makers.append(build_collecting)
+    if configuration.http.tls.letsencrypt.cachefile:
+        makers.append(build_certification)
     if enabled(configuration):
         makers.append(build_delivery)
     return makers

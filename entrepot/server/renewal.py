@@ -15,6 +15,7 @@ from entrepot.config.root import Configuration
 from entrepot.config.storage import DRIVERS
 from entrepot.health.state import HealthState
 from entrepot.server.health import checked
+from entrepot.server.letsencrypt import certified, ensure_certificate
 from entrepot.server.listener import StartFailed
 from entrepot.server.logs import configure_logs
 from entrepot.server.plan import Plan
@@ -73,7 +74,8 @@ class Renewal:
             return old
         configuration = kept(old, self._read())
         check(configuration)
-        return configuration
+        ensure_certificate(configuration.http.tls.letsencrypt)
+        return certified(configuration)
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Call `changed`, from a thread, whenever files of the certificate have been replaced and stand still."""

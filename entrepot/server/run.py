@@ -24,6 +24,7 @@ from entrepot.server.assemble import assemble
 from entrepot.server.duties import assemble_duties, build_debug, wanted_duties
 from entrepot.server.health import checked
 from entrepot.server.keeper import Duty, keep
+from entrepot.server.letsencrypt import certified, ensure_certificate
 from entrepot.server.listener import Address, StartFailed, address_of, open_debug, prepare
 from entrepot.server.logs import configure_logs, open_standard_streams
 from entrepot.server.metering import figures_for
@@ -71,6 +72,8 @@ def serve(
     allow_open_files()
     configure_logs(configuration)
     check(configuration)
+    ensure_certificate(configuration.http.tls.letsencrypt)
+    configuration = certified(configuration)
     debug = open_debug(configuration.http)
     address = prepare(configuration.http.listener, passed_socket())
     secret = configuration.http.secret.get_secret_value().encode()

@@ -160,14 +160,14 @@ CHECKS = [
         "http: {tls: {certificate: c, key: k, letsencrypt: {cachefile: f}}}",
         [
             "http.tls.letsencrypt: cannot be given together with a certificate; give one of them",
-            "http.tls.letsencrypt: is not supported yet",
+            "http.tls.letsencrypt.hosts: required where another key of letsencrypt is given",
         ],
     ),
     (
         "http: {tls: {letsencrypt: {email: a@example.org}}}",
         [
             "http.tls.letsencrypt.cachefile: required where another key of letsencrypt is given",
-            "http.tls.letsencrypt: is not supported yet",
+            "http.tls.letsencrypt.hosts: required where another key of letsencrypt is given",
         ],
     ),
     (

@@ -61,7 +61,8 @@ SECTIONS = {
     "http": """addr net host prefix secret relativeurls draintimeout headers debug.addr debug.prometheus.enabled
         debug.prometheus.path http2.disabled h2c.enabled""",
     "http.tls": """certificate key clientcas clientauth minimumtls ciphersuites letsencrypt.cachefile
-        letsencrypt.email letsencrypt.hosts letsencrypt.directoryurl""",
+        letsencrypt.email letsencrypt.hosts letsencrypt.directoryurl letsencrypt.directoryca
+        letsencrypt.challengeaddr""",
     "notifications": """endpoints[].name endpoints[].url endpoints[].disabled endpoints[].headers endpoints[].timeout
         endpoints[].threshold endpoints[].backoff endpoints[].ignoredmediatypes endpoints[].ignore.mediatypes
         endpoints[].ignore.actions events.includereferences""",

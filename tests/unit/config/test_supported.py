@@ -23,7 +23,6 @@ GIVEN = [
     ("storage: {swift: {username: u, password: p, authurl: 'https://a/v3', container: c}}", "storage.swift"),
     ("storage: {oss: {accesskeyid: i, accesskeysecret: s, region: r, bucket: b}}", "storage.oss"),
     ("reporting: {newrelic: {verbose: true}}", "reporting.newrelic"),
-    ("http: {tls: {letsencrypt: {cachefile: f, hosts: [a]}}}", "http.tls.letsencrypt"),
     ("compatibility: {schema1: {enabled: true}}", "compatibility"),
 ]
 
