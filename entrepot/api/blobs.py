@@ -15,6 +15,9 @@ from entrepot.oci.errors import RangeInvalid
 from entrepot.registry import Outcome, Registry, Repository
 from entrepot.wire.ranges import Span, Unsatisfiable, format_content_range, parse_range
 
+_FOR_EVER = ("cache-control", "max-age=31536000")
+"""The content of a digest never changes; a year is Distribution's value."""
+
 _STORED = (None, Outcome.HIT)
 """A mirror may know of a blob that is not here yet."""
 
@@ -30,7 +33,7 @@ class BlobHandlers:
         digest = Digest.parse(target.argument)
         if is_match(request.headers.get("if-none-match"), digest):
             await repository.stat_blob(digest)
-            return not_modified(digest)
+            return not_modified(digest, [_FOR_EVER])
         if self._url_of is not None and await self._is_stored(repository, digest):
             return redirect_response(digest, self._url_of(digest))
         return blob_response(digest, await repository.open_blob(digest, select(request, digest)))
@@ -39,7 +42,7 @@ class BlobHandlers:
         digest = Digest.parse(target.argument)
         descriptor = await repository.stat_blob(digest)
         if is_match(request.headers.get("if-none-match"), digest):
-            return not_modified(digest)
+            return not_modified(digest, [_FOR_EVER])
         if self._url_of is not None and repository.outcome in _STORED:
             return redirect_response(digest, self._url_of(digest))
         return stat_response(digest, descriptor)
@@ -94,7 +97,6 @@ def blob_headers(digest: Digest) -> tuple[Header, ...]:
         ("content-type", "application/octet-stream"),
         ("docker-content-digest", digest),
         ("etag", f'"{digest}"'),
-        # The content of a digest never changes; a year is Distribution's value.
-        ("cache-control", "max-age=31536000"),
+        _FOR_EVER,
         ("accept-ranges", "bytes"),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from entrepot.api.message import Response
+from collections.abc import Sequence
+
+from entrepot.api.message import Header, Response
 
 _LONGEST = 16 * 1024
 
@@ -19,9 +21,9 @@ def is_current(if_range: str | None, digest: str) -> bool:
     return if_range is None or if_range.strip() == f'"{digest}"'
 
 
-def not_modified(digest: str) -> Response:
-    """304: what the client has of `digest` is what there is."""
-    return Response(304, [("etag", f'"{digest}"'), ("docker-content-digest", digest)])
+def not_modified(digest: str, headers: Sequence[Header] = ()) -> Response:
+    """304: what the client has of `digest` is what there is. `headers` are what a 200 would say of keeping it."""
+    return Response(304, [("etag", f'"{digest}"'), ("docker-content-digest", digest), *headers])
 
 
 def _opaque(tag: str) -> str:

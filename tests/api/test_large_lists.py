@@ -99,7 +99,9 @@ def test_many_repositories(server: Server, repository: Repository) -> None:
 @pytest.mark.parametrize("streamed", [True, False], ids=["chunked", "length"])
 def test_huge_manifest(server: Server, repository: Repository, streamed: bool) -> None:
     """R1: a manifest of 300 MB is refused without being held in memory."""
-    repository.put_bytes("warm", b" " * 5 * MEBIBYTE, OCI_MANIFEST)
+    for _ in range(8):  # whichever worker it is that takes the next one
+        with server.client() as client:
+            Repository(client).put_bytes("warm", b" " * 5 * MEBIBYTE, OCI_MANIFEST)
     before = memory_of(server)
     pieces = (b" " * MEBIBYTE for _ in range(300))
 
