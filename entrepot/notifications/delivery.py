@@ -26,8 +26,12 @@ _TROUBLE = 5.0  # seconds until the outbox is tried again where it cannot be rea
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One listener: after `threshold` failures in a row it is tried every `backoff` seconds only."""
+    """One listener: after `threshold` failures in a row it is tried every `backoff` seconds only.
 
+    `key` is its own in the outbox, where `name`, in logs and figures, may be another's as well.
+    """
+
+    key: str
     name: str
     url: str = field(repr=False)
     headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
@@ -62,7 +66,7 @@ class Delivery:
         self._meter = meter
 
     async def run(self) -> None:
-        await asyncio.to_thread(self._outbox.register, [one.name for one in self._endpoints])
+        await asyncio.to_thread(self._outbox.register, [one.key for one in self._endpoints])
         async with asyncio.TaskGroup() as tasks:
             for endpoint in self._endpoints:
                 tasks.create_task(self._serve(endpoint))
@@ -71,14 +75,14 @@ class Delivery:
         failures = _Failures(endpoint)
         while True:
             try:
-                waiting = await asyncio.to_thread(self._outbox.after, endpoint.name, _BATCH)
+                waiting = await asyncio.to_thread(self._outbox.after, endpoint.key, _BATCH)
                 if len(waiting) < _BATCH:
                     self._meter.pending(endpoint.name, len(waiting))
                 else:
-                    self._meter.pending(endpoint.name, await asyncio.to_thread(self._outbox.pending, endpoint.name))
+                    self._meter.pending(endpoint.name, await asyncio.to_thread(self._outbox.pending, endpoint.key))
                 for one in waiting:
                     await self._deliver(endpoint, one, failures)
-                    await asyncio.to_thread(self._outbox.told, endpoint.name, one.position)
+                    await asyncio.to_thread(self._outbox.told, endpoint.key, one.position)
             except (sqlite3.Error, OSError) as error:
                 log.error("outbox_failed", endpoint=endpoint.name, error=str(error))
                 await asyncio.sleep(_TROUBLE)

@@ -18,6 +18,10 @@ MEDIA_TYPE = "application/vnd.docker.distribution.events.v1+json"
 """Of an envelope. Distribution 3 writes v2 for the same content; listeners that look at it know this one."""
 
 
+_MOST_REFERENCES = 1000
+"""No image has so many; a manifest of four megabytes may have tens of thousands."""
+
+
 class Event(NamedTuple):
     """`body` is the envelope that is sent; the rest is what endpoints choose by."""
 
@@ -61,7 +65,7 @@ def rfc3339(nanoseconds: int) -> str:
 
 
 def _target(occurrence: Occurrence, *, with_references: bool) -> dict[str, Any]:
-    references = [_described(one) for one in occurrence.references] if with_references else []
+    references = [_described(one) for one in occurrence.references[:_MOST_REFERENCES]] if with_references else []
     return _present(
         mediaType=occurrence.media_type,
         size=occurrence.size,

@@ -60,10 +60,19 @@ class Journal:
             if not events:
                 return
             try:
-                dropped = await asyncio.to_thread(self._outbox.add, events)
+                dropped = await self._written(events)
             except (sqlite3.Error, OSError) as error:
                 # A listener that cannot be told must not keep anybody from pushing (Distribution's rule, too).
                 log.error("events_not_written", events=len(events), error=str(error))
                 return
             if dropped:
                 log.error("events_dropped", events=dropped, reason="too many wait for an endpoint")
+
+    async def _written(self, events: Sequence[Event]) -> int:
+        # Others wait for what is written here: it goes on to its end, whoever leaves.
+        work = asyncio.ensure_future(asyncio.to_thread(self._outbox.add, events))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait({work})
+            raise

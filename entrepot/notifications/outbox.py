@@ -21,8 +21,10 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-MOST = 100_000
-"""Events that wait; beyond that the oldest go unsent, so that an endpoint that is never up does not fill the disk."""
+MOST, MOST_BYTES = 100_000, 256 << 20
+"""Events that wait, and their bytes; beyond that the oldest go unsent: an endpoint may never be up again."""
+
+_BATCH_BYTES = 4 << 20
 
 _PATIENCE = 10.0  # seconds that a writer waits for another one
 _TABLES = (
@@ -43,9 +45,10 @@ class Waiting(NamedTuple):
 class Outbox:
     """One process's way to the file at `path`, which is made when it is needed. Raises sqlite3.Error and OSError."""
 
-    def __init__(self, path: str, most: int = MOST) -> None:
+    def __init__(self, path: str, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
         self._path = path
         self._most = most
+        self._most_bytes = most_bytes
         self._connection: sqlite3.Connection | None = None
         self._turn = threading.Lock()
 
@@ -55,7 +58,10 @@ class Outbox:
         def insert(connection: sqlite3.Connection) -> int:
             connection.executemany("INSERT INTO events (action, media_type, body) VALUES (?, ?, ?)", events)
             newest = connection.execute("SELECT MAX(id) FROM events").fetchone()[0]
-            return connection.execute("DELETE FROM events WHERE id <= ?", (newest - self._most,)).rowcount
+            gone = connection.execute("DELETE FROM events WHERE id <= ?", (newest - self._most,)).rowcount
+            while _used(connection) > self._most_bytes and (some := _drop_oldest(connection)):
+                gone += some
+            return gone
 
         return self._run(insert)
 
@@ -74,12 +80,18 @@ class Outbox:
         self._run(note)
 
     def after(self, name: str, limit: int) -> list[Waiting]:
-        """What the endpoint has not been told yet, in order."""
+        """What the endpoint has not been told yet, in order; fewer than `limit` where they are large."""
 
         def read(connection: sqlite3.Connection) -> list[Waiting]:
             query = """SELECT id, action, media_type, body FROM events
                        WHERE id > (SELECT position FROM endpoints WHERE name = ?) ORDER BY id LIMIT ?"""
-            return [Waiting(row[0], Event(*row[1:])) for row in connection.execute(query, (name, limit))]
+            found, size = [], 0
+            for row in connection.execute(query, (name, limit)):
+                found.append(Waiting(row[0], Event(*row[1:])))
+                size += len(found[-1].event.body)
+                if size > _BATCH_BYTES:
+                    break
+            return found
 
         return self._run(read, "BEGIN")
 
@@ -154,3 +166,18 @@ class Outbox:
             with suppress(FileNotFoundError):
                 os.rename(self._path + suffix, aside + suffix)
         log.error("outbox_set_aside", path=aside, reason=reason)
+
+
+def _used(connection: sqlite3.Connection) -> int:
+    all_pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((all_pages - free) * size)
+
+
+def _drop_oldest(connection: sqlite3.Connection) -> int:
+    """A tenth of all, so that it is not one by one."""
+    oldest, newest = connection.execute("SELECT MIN(id), MAX(id) FROM events").fetchone()
+    if oldest is None or oldest == newest:
+        return 0
+    return connection.execute("DELETE FROM events WHERE id <= ?", (oldest + (newest - oldest) // 10,)).rowcount

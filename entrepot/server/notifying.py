@@ -51,8 +51,7 @@ def enabled(configuration: Configuration) -> Sequence[ConfiguredEndpoint]:
 
 def build_journal(plan: Plan) -> Journal | None:
     """What a worker writes events down with; None where nobody is told."""
-    endpoints = [_endpoint(one) for one in enabled(plan.configuration)]
-    if not endpoints:
+    if not enabled(plan.configuration):
         return None
     return Journal(
         Outbox(plan.outbox),
@@ -70,13 +69,18 @@ def wanted_actions(configuration: Configuration) -> Sequence[str]:
 
 def build_delivery(plan: Plan) -> Delivery:
     """The keeper's duty."""
-    endpoints = [_endpoint(one) for one in enabled(plan.configuration)]
+    endpoints: list[Endpoint] = []
+    for one in enabled(plan.configuration):
+        # Distribution takes two of the same name.
+        before = sum(other.name == one.name for other in endpoints)
+        endpoints.append(_endpoint(one, f"{one.name}#{before + 1}" if before else one.name))
     return Delivery(Outbox(plan.outbox), endpoints, Poster(f"entrepot/{__version__}"), meter_for(plan))
 
 
-def _endpoint(configured: ConfiguredEndpoint) -> Endpoint:
+def _endpoint(configured: ConfiguredEndpoint, key: str) -> Endpoint:
     ignore = configured.ignore
     return Endpoint(
+        key=key,
         name=configured.name,
         url=configured.url,
         headers=[(name, value) for name, values in configured.headers.items() for value in values],

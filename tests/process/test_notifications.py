@@ -139,6 +139,16 @@ def test_what_an_endpoint_does_not_want(tmp_path: Path, endpoint: Endpoint, igno
         assert len(endpoint.received) < len(second.received)
 
 
+def test_two_endpoints_of_one_name_are_both_told(tmp_path: Path, endpoint: Endpoint) -> None:
+    """As by Distribution."""
+    with Endpoint() as second:
+        both = settings(endpoint)
+        both["notifications"]["endpoints"] += settings(second)["notifications"]["endpoints"]
+        with Server(tmp_path, both) as server, server.client() as client:
+            Repository(client).push_blob(b"content")
+            wait_until(lambda: told(endpoint) == told(second) == ["push"])
+
+
 def test_an_endpoint_that_fails_is_told_again_in_order(tmp_path: Path, endpoint: Endpoint) -> None:
     """Until it takes each, however often it refuses; the log says so once."""
     endpoint.answer = lambda number: 500 if number % 5 else 202
@@ -222,6 +232,7 @@ def test_a_full_disk_keeps_nobody_from_pulling(tmp_path: Path, endpoint: Endpoin
             again = Repository(other, repository.name)
             assert again.push_blob(b"more")
             assert again.get(f"blobs/{digest}").content == b"content"
+        wait_until(lambda: "events_not_written" in server.output())
 
 
 def test_a_mirror_tells_of_pulls_alone(tmp_path: Path, endpoint: Endpoint) -> None:

@@ -115,3 +115,17 @@ def test_times_are_written_as_go_writes_them(nanoseconds: int, text: str) -> Non
 
     assert text in written
     assert written.endswith("Z") or written[-6] in "+-"
+
+
+def test_its_bytes_are_bounded(path: str) -> None:
+    """Whatever clients push; the newest stay, and a batch is small enough for memory."""
+    outbox = Outbox(path, most_bytes=1 << 20)
+    outbox.register(["a"])
+    dropped = sum(outbox.add([Event("push", "a/b", f"{number} " + "x" * 50_000)]) for number in range(60))
+
+    left = waiting(outbox, "a")
+    assert dropped == 60 - len(left) > 30
+    assert left[-1].startswith("59 ")
+    outbox.add([Event("push", "a/b", "y" * (3 << 20)), Event("push", "a/b", "z" * (3 << 20))])
+    assert len(outbox.after("a", 1000)) <= 2
+    outbox.close()
