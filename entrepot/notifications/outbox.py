@@ -50,6 +50,7 @@ class Outbox:
         self._most = most
         self._most_bytes = most_bytes
         self._connection: sqlite3.Connection | None = None
+        self._inode = 0
         self._turn = threading.Lock()
 
     def add(self, events: Sequence[Event]) -> int:
@@ -138,6 +139,9 @@ class Outbox:
             raise
 
     def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and _inode_of(self._path) != self._inode:
+            # Somebody has taken the file away: what is written to it now nobody would read.
+            self._drop()
         if self._connection is None:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             # Events may name whom nobody else need know of.
@@ -150,7 +154,7 @@ class Outbox:
             connection.execute("PRAGMA synchronous = FULL")
             for table in _TABLES:
                 connection.execute(table)
-            self._connection = connection
+            self._connection, self._inode = connection, _inode_of(self._path)
         return self._connection
 
     def _drop(self) -> None:
@@ -166,6 +170,13 @@ class Outbox:
             with suppress(FileNotFoundError):
                 os.rename(self._path + suffix, aside + suffix)
         log.error("outbox_set_aside", path=aside, reason=reason)
+
+
+def _inode_of(path: str) -> int:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0
 
 
 def _used(connection: sqlite3.Connection) -> int:
