@@ -34,8 +34,12 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The request that made it happen. `client` is an address, with its port where it is the peer's own."""
+    """The request that made it happen.
 
+    `id` is the one in log lines. `client` is an address, with its port where it is the peer's own.
+    """
+
+    id: str
     client: str
     host: str
     method: str

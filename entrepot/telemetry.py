@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 import structlog
@@ -20,6 +22,26 @@ class Logger(Protocol):
 def get_logger(name: str) -> Logger:
     """A logger whose lines carry `logger=name`; configured lazily, so it may be made at import."""
     return cast("Logger", structlog.get_logger(name))
+
+
+@dataclass(slots=True)
+class RequestFacts:
+    """What log lines say of the request that they are written for. `user` is empty until it is known who asks.
+
+    `path` is without the query, which may hold what opens an upload or a signed URL.
+    """
+
+    id: str
+    method: str
+    host: str
+    path: str
+    client: str
+    agent: str
+    user: str = ""
+
+
+request_facts: ContextVar[RequestFacts | None] = ContextVar("request_facts", default=None)
+"""Of the request that this task, or the one that started it, is for."""
 
 
 class Meter(Protocol):

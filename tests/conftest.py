@@ -3,13 +3,14 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.leaks import leak
 from tests.repositories import Repository
 from tests.servers import IN_MEMORY, Server
 
@@ -65,6 +66,18 @@ def root(tmp_path: Path) -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(dir=SHARED_MEMORY))
     yield path
     shutil.rmtree(path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test whose own process has written a secret has failed, whatever else it found."""
+    report = yield
+    written = [text for title, text in report.sections if "Captured" in title and report.when in title]
+    found = leak("\n".join(written))
+    if found is not None and report.passed:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: printed {found}"
+    return report
 
 
 def _shared(directory: Path, settings: Mapping[str, Any]) -> Iterator[Server]:

@@ -12,6 +12,7 @@ from typing import Any, Self
 import httpx
 import yaml
 
+from tests.leaks import check_printed
 from tests.real.processes import Process, ProgramFailed, run
 
 COMMAND = (sys.executable, "-m", "entrepot", "serve")
@@ -76,16 +77,21 @@ class Server:
         return self
 
     def stop(self) -> None:
-        """Send SIGTERM and wait; raises ProgramFailed unless the server then ends by itself and well."""
+        """Send SIGTERM and wait; raises ProgramFailed unless the server then ends by itself and well.
+
+        As `kill`, raises AssertionError where it has printed a secret.
+        """
         process, self._process = self._running(), None
         status = process.stop()
         if status != 0:
             raise ProgramFailed(f"ended with {status} after SIGTERM:\n{process.output()[-4000:]}")
+        check_printed(process.output())
 
     def kill(self) -> None:
         """End every process of the server at once, as a crash would."""
         process, self._process = self._running(), None
         process.kill()
+        check_printed(process.output())
 
     def collect(self, *options: str) -> str:
         """Run `garbage-collect` with the server's configuration and return what it printed."""

@@ -26,6 +26,7 @@ _LAST_PATIENCE = 0.1
 # Characters of a line's fields, so that all of them together stay below a piece.
 _LONGEST_METHOD = 32
 _LONGEST_TARGET = 2048
+_LONGEST_USER = 128
 _LONGEST_HEADER = 512
 _WIDEST = 10  # of one character, as `\U0001f4a9`
 
@@ -96,7 +97,7 @@ class AccessLog:
         # Who reads the log must not be able to go on with somebody's upload.
         query = "?" + _STATE.sub(r"\1***", request.query) if request.query else ""
         return (
-            f"{request.client.rpartition(':')[0] or '-'} - - [{self._time()}] "
+            f"{request.client.rpartition(':')[0] or '-'} - {_user(request)} [{self._time()}] "
             f'"{_printable(request.method, _LONGEST_METHOD)} {_printable(request.path + query, _LONGEST_TARGET)} '
             f'HTTP/{request.version}" {response.status} {size} '
             f'"{_printable(headers.get("referer") or "", _LONGEST_HEADER)}" '
@@ -109,6 +110,10 @@ class AccessLog:
             self._second = now
             self._stamp = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(now))
         return self._stamp
+
+
+def _user(request: Request) -> str:
+    return _printable(request.grant.user, _LONGEST_USER).replace(" ", "\\x20") or "-"
 
 
 def _pieces(lines: Sequence[str]) -> Iterator[tuple[str, int]]:

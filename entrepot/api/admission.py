@@ -25,9 +25,15 @@ class Admission:
         self._authenticator = authenticator
 
     def knows(self, request: Request, target: Target) -> bool:
-        """Whether the request may pass, as far as that is known without waiting. May be called in any thread."""
+        """Whether the request may pass, as far as that is known without waiting; then it has its grant.
+
+        May be called in any thread.
+        """
         grant = self._authenticator.known(_presented(request))
-        return grant is not None and all(map(grant.allows, wanted(request, target)))
+        if grant is None or not all(map(grant.allows, wanted(request, target))):
+            return False
+        request.grant = grant
+        return True
 
     async def admit(self, request: Request, target: Target | None) -> Grant:
         """What the client is granted, which is all that the request needs. None stands for what is not told to exist.

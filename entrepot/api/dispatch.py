@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -25,12 +26,13 @@ from entrepot.oci.errors import (
     status_of,
 )
 from entrepot.registry import Hit, Naming
-from entrepot.telemetry import get_logger
+from entrepot.telemetry import RequestFacts, get_logger, request_facts
 from entrepot.wire.via import Hop, Looping
 
 log = get_logger(__name__)
 
 _LONGEST_URL = 8192
+_LONGEST_TOLD = 512
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 _READING = ("GET", "HEAD")
 _API_VERSION: Header = ("docker-distribution-api-version", "registry/2.0")
@@ -113,7 +115,10 @@ class Dispatcher:
         return self._admission is None and not self._is_failing
 
     def admits(self, request: Request) -> bool:
-        """Whether the request may pass, as far as that is known without waiting. May be called in any thread."""
+        """Whether the request may pass, as far as that is known without waiting; then it has its grant.
+
+        May be called in any thread.
+        """
         if self._admission is None or self._is_failing:
             return not self._is_failing
         try:
@@ -136,17 +141,19 @@ class Dispatcher:
         return None if query else path
 
     async def answer(self, request: Request) -> Response:
+        request.id = str(uuid.uuid4())
+        request_facts.set(_facts(request))
         try:
             response = await self._route(request)
         except RegistryError as error:
-            response = _refusal(request, error)
+            response = _refusal(error)
         except NoSpace as error:
-            log.error("storage_full", path=request.path, error=str(error))
-            response = _refusal(request, StorageFull())
+            log.error("storage_full", error=str(error))
+            response = _refusal(StorageFull())
         except ClientGone:
             raise
         except Exception as error:
-            response = _refusal(request, _failure(request, error))
+            response = _refusal(_failure(error))
         if self._provenance and not any(name == "x-cache" for name, _ in response.headers):
             response.headers.extend(self._provenance)
         response.headers.extend(self._common)
@@ -194,6 +201,9 @@ class Dispatcher:
             await self._admission.admit(request, None)
             raise
         request.grant = await self._admission.admit(request, located)
+        facts = request_facts.get()
+        if facts is not None:
+            facts.user = request.grant.user
         return located
 
     def _locate(self, request: Request, target: Target) -> Target:
@@ -230,18 +240,30 @@ def _no_route() -> Response:
     return content_response(404, "text/plain; charset=utf-8", b"404 page not found\n")
 
 
-def _failure(request: Request, error: Exception) -> RegistryError:
+def _facts(request: Request) -> RequestFacts:
+    return RequestFacts(
+        id=request.id,
+        method=request.method[:_LONGEST_TOLD],
+        host=request.authority[:_LONGEST_TOLD],
+        path=request.path[:_LONGEST_TOLD],
+        client=request.client,
+        agent=(request.headers.get("user-agent") or "")[:_LONGEST_TOLD],
+    )
+
+
+def _failure(error: Exception) -> RegistryError:
     """What a client is told of what nobody has foreseen."""
     if isinstance(error, OSError) and error.errno in _TOO_MANY_FILES:
         # A crowd, not a defect: it passes, and each client's traceback would say no more.
-        log.error("too_many_open_files", path=request.path, error=str(error))
+        log.error("too_many_open_files", error=str(error))
         return Unavailable("too many open files", headers=[("retry-after", "1")])
-    log.error("request_failed", method=request.method, path=request.path, exc_info=error)
+    log.error("request_failed", exc_info=error)
     return RegistryError()
 
 
-def _refusal(request: Request, error: RegistryError) -> Response:
+def _refusal(error: RegistryError) -> Response:
     status = status_of(error)
-    if status >= 500:
-        log.warning("request_refused", method=request.method, path=request.path, status=status, error=str(error))
+    # What a client has done wrong is in the access log; at this level the reason is told, too.
+    tell = log.warning if status >= 500 else log.debug
+    tell("request_refused", status=status, error=str(error))
     return content_response(status, JSON, encode(error), error.headers)

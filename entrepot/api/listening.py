@@ -55,6 +55,7 @@ def _placed(occurrence: Occurrence, request: Request, urls: Urls) -> Occurrence:
 def asked(request: Request) -> Asked:
     """What is told of a request; what it says of itself is cut to a length."""
     return Asked(
+        id=request.id,
         client=_client(request),
         host=request.authority[:_LONGEST],
         method=request.method,

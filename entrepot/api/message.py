@@ -26,7 +26,10 @@ class Headers(Protocol):
 
 
 class Request:
-    """One request. `path` is percent-decoded once; `body` may be called once; `grant` is what its client may do."""
+    """One request. `path` is percent-decoded once; `body` may be called once; `grant` is what its client may do.
+
+    `id` is empty where the answer needed no work.
+    """
 
     __slots__ = (
         "authority",
@@ -34,6 +37,7 @@ class Request:
         "client",
         "grant",
         "headers",
+        "id",
         "method",
         "path",
         "query",
@@ -64,6 +68,7 @@ class Request:
         self.client = client
         self.version = version
         self.grant = EVERYTHING
+        self.id = ""
 
     def parameters(self) -> list[tuple[str, str]]:
         """The query's parameters, in order. Raises UriTooLong for more than any request needs."""

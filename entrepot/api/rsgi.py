@@ -80,7 +80,8 @@ class RsgiApplication:
         if self._is_leaving:
             return False
         try:
-            response = self._known(scope)
+            request = _request(scope, _no_body)
+            response = self._known(scope, request)
         except Exception:
             log.exception("hit_failed")
             return False
@@ -88,23 +89,23 @@ class RsgiApplication:
             return False
         send_at_once(protocol, scope.method, response)
         if self._access_log is not None:
-            self._access_log.record(_request(scope, _no_body), response)
+            self._access_log.record(request, response)
         return True
 
-    def _known(self, scope: Scope) -> Response | None:
-        headers = cast("Headers", scope.headers)
+    def _known(self, scope: Scope, request: Request) -> Response | None:
+        headers = request.headers
         if scope.method not in _WITHOUT_BODY or _host_problem(scope, headers.get_all("host")) is not None:
             return None
         if headers.get("transfer-encoding") is not None or headers.get("expect") is not None:
             return None
-        if not self._dispatcher.is_open and not self._dispatcher.admits(_request(scope, _no_body)):
+        if not self._dispatcher.is_open and not self._dispatcher.admits(request):
             return None
         # From here on all are equal: what nobody may do never gets here.
-        key = self._dispatcher.key(scope.path, scope.query_string, headers.get("host") or scope.authority or "")
+        key = self._dispatcher.key(request.path, request.query, request.authority)
         standing = None if key is None else self._standing.find(key, headers)
         if standing is not None:
             return standing
-        hit = self._dispatcher.at_once(_request(scope, _no_body))
+        hit = self._dispatcher.at_once(request)
         if hit is None:
             return None
         if key is not None:

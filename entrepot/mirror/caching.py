@@ -21,6 +21,7 @@ from entrepot.mirror.fills import Fills
 from entrepot.mirror.follower import Follower
 from entrepot.mirror.manifests import ManifestFetches
 from entrepot.mirror.namespaces import Namespaces
+from entrepot.mirror.spool import KEPT
 from entrepot.mirror.tags import TagResolver
 from entrepot.mirror.wholeness import Wholeness
 from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
@@ -165,9 +166,12 @@ class CachingRepository:
         """The content that came by way of another repository. Raises BlobUnknown where it has gone meanwhile."""
         blob = await self._registry.cache.open_blob(digest, select)
         await self._check(digest, blob.descriptor.size)
+        await self._linked(digest, size)
+        return blob
+
+    async def _linked(self, digest: Digest, size: int) -> None:
         if await self._registry.manifests.keep(self._name, self._registry.cache.link_blob(self._name, digest)):
             self._registry.ledger.kept_blob(self._name, digest, size)
-        return blob
 
     @asynccontextmanager
     async def _download(self, digest: Digest, start: int) -> AsyncIterator[Download]:
@@ -181,6 +185,9 @@ class CachingRepository:
             if self._name not in fill.names:
                 await self._confirm(digest)
                 fill.names.add(self._name)
+                if fill.progress.state == KEPT:
+                    # Its task has linked all that it knew of: the upstream's word came too late for that.
+                    await self._linked(digest, fill.progress.written)
             size = await self._size(fill)
             span = None if select is None else select(size)
         except BaseException:

@@ -146,7 +146,7 @@ class Fills:
         # Nobody who pulls has to wait until it is durable.
         await asyncio.to_thread(fill.spool.sync)
         await self._cache.adopt(digest)
-        await self._link(digest, fill, set())
+        await self._link(digest, fill, fill.progress.written, set())
         # Last: content beside a record is what a crash may have left without a link.
         fill.spool.discard_record()
         await self._report(fill, replace(fill.progress, state=KEPT))
@@ -178,11 +178,11 @@ class Fills:
         if end:
             log.info("fill_resumed", repository=fill.progress.name, at=end, size=fill.progress.size)
 
-    async def _link(self, digest: Digest, fill: Fill, linked: set[RepositoryName]) -> None:
+    async def _link(self, digest: Digest, fill: Fill, size: int, linked: set[RepositoryName]) -> None:
         while pending := fill.names - linked:
             for name in pending:
                 await self._cache.link_blob(name, digest)
-                self._linked(name, digest, fill.progress.written)
+                self._linked(name, digest, size)
             linked |= pending
 
     async def _report(self, fill: Fill, progress: Progress) -> None:
@@ -199,7 +199,7 @@ class Fills:
                 idle = 0.0
                 if progress.state == KEPT:
                     # The leader has done so for its own.
-                    await self._link(digest, fill, {RepositoryName(progress.name)})
+                    await self._link(digest, fill, progress.written, {RepositoryName(progress.name)})
                 await fill.advance(progress)
                 continue
             idle += _POLL

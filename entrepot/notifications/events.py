@@ -38,9 +38,7 @@ class Source:
     instance: str
 
 
-def event_of(
-    occurrence: Occurrence, asked: Asked, source: Source, *, with_references: bool, now: int, request_id: str
-) -> Event:
+def event_of(occurrence: Occurrence, asked: Asked, source: Source, *, with_references: bool, now: int) -> Event:
     """The event that tells of an occurrence at `now`, in nanoseconds since the epoch."""
     event = {
         "id": str(uuid.uuid4()),
@@ -48,7 +46,7 @@ def event_of(
         "action": occurrence.action,
         "target": _target(occurrence, with_references=with_references),
         "request": _present(
-            id=request_id, addr=asked.client, host=asked.host, method=asked.method, useragent=asked.agent
+            id=asked.id, addr=asked.client, host=asked.host, method=asked.method, useragent=asked.agent
         ),
         "actor": _present(name=asked.user),
         "source": {"addr": source.address, "instanceID": source.instance},

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-import uuid
 from collections.abc import Collection, Sequence
 
 from entrepot.listener import PULL, Asked, Occurrence
@@ -34,11 +33,10 @@ class Journal:
         self._turn = asyncio.Lock()
 
     async def tell(self, occurrences: Sequence[Occurrence], asked: Asked) -> None:
-        now, request_id = time.time_ns(), str(uuid.uuid4())
+        now = time.time_ns()
         wanted = [one for one in occurrences if one.action in self._wanted]
         self._gathered += [
-            event_of(one, asked, self._source, with_references=self._with_references, now=now, request_id=request_id)
-            for one in wanted
+            event_of(one, asked, self._source, with_references=self._with_references, now=now) for one in wanted
         ]
         if len(self._gathered) > _MOST_GATHERED or any(one.action != PULL for one in wanted):
             await self._flush()

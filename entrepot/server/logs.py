@@ -18,6 +18,7 @@ from entrepot.config.log import Log
 from entrepot.config.root import Configuration
 from entrepot.server.log_mail import MailHook, Mailing
 from entrepot.server.reporting import reporters
+from entrepot.telemetry import request_facts
 
 _LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 _CALLER = (
@@ -69,6 +70,7 @@ def configure_logs(configuration: Configuration) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            _add_request,
             *reporters(configuration.reporting),
             structlog.processors.format_exc_info,
             *(_callers() if settings.reportcaller else ()),
@@ -98,6 +100,22 @@ def mail_hooks(settings: Log) -> list[MailHook]:
         for hook in settings.hooks
         if not hook.disabled
     ]
+
+
+def _add_request(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    facts = request_facts.get()
+    if facts is None:
+        return event
+    told = {
+        "http.request.id": facts.id,
+        "http.request.method": facts.method,
+        "http.request.host": facts.host,
+        "http.request.uri": facts.path,
+        "http.request.remoteaddr": facts.client,
+        "http.request.useragent": facts.agent,
+        "auth.user.name": facts.user,
+    }
+    return {**event, **{key: value for key, value in told.items() if value}}
 
 
 def _callers() -> list[Processor]:

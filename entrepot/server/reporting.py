@@ -20,7 +20,10 @@ from entrepot.server.listener import StartFailed
 
 Report = Callable[[BaseException, Mapping[str, Any]], None]
 
-_FIELDS = ("event", "level", "method", "path", "repository", "digest", "duty")
+_FIELDS = (
+    *("event", "level", "repository", "digest", "duty"),
+    *("http.request.id", "http.request.method", "http.request.uri"),
+)
 """Of a log line; what else it has is for the log."""
 
 

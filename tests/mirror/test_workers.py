@@ -161,6 +161,25 @@ async def test_a_follower_in_another_repository_needs_the_upstreams_word(story: 
     assert story.upstream.count() == asked
 
 
+async def test_a_word_that_comes_when_all_is_over_is_leave_too(story: Story) -> None:
+    """Whoever gets leave for another repository only when the fill has ended: the blob is linked there all the same."""
+    story.upstream.repositories[OTHER].blobs[story.digest] = story.content
+    await (await story.begin()).body.pieces.aclose()  # type: ignore[union-attr]  # a growing file
+    asked, answer = story.upstream.count(), Gate()
+    story.upstream.misbehave(held(-1, answer), path=f"/{OTHER}/", method="HEAD", times=1)
+    following = asyncio.create_task(story.follower.blob(story.digest, OTHER))
+    await answer.reached()
+    story.gate.open()
+    await story.leader.settled()
+    await story.follower.settled()
+    answer.open()
+
+    assert await following == story.content
+    for worker in (story.leader, story.follower):
+        assert await worker.blob(story.digest, OTHER) == story.content
+    assert story.upstream.count() == asked + 1
+
+
 @pytest.mark.parametrize("size", [100, SIZE])
 async def test_a_leader_that_dies_when_all_is_right_leaves_a_right_answer(
     upstream: TestUpstream, worker: Worker, size: int

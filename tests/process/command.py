@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from tests.leaks import check_printed
 from tests.real.processes import RUN_LIMIT, clean_environment
 from tests.servers import base_settings, merge
 
@@ -28,7 +29,7 @@ class Ended:
 
 
 def entrepot(*arguments: str, environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Ended:
-    """Run the command, which must end by itself."""
+    """Run the command, which must end by itself, and print no secret."""
     done = subprocess.run(
         [*COMMAND, *arguments],
         stdin=subprocess.DEVNULL,
@@ -39,6 +40,7 @@ def entrepot(*arguments: str, environment: Mapping[str, str] | None = None, dire
         timeout=RUN_LIMIT,
         check=False,
     )
+    check_printed(done.stdout + done.stderr)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 

@@ -5,9 +5,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pytest
 
 from entrepot import __version__
@@ -24,7 +26,7 @@ BROKEN_UPSTREAM = {"proxy": {"remoteurl": "http://127.0.0.1:1"}, "storage": {"de
 """A mirror of nothing: each pull leaves a warning."""
 
 ACCESS = re.compile(
-    r"(?P<client>\S+) - - \[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
+    r"(?P<client>\S+) - (?P<user>\S+) \[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
     r'"(?P<method>\S+) (?P<target>(?:[^"\\]|\\.)*) (?P<version>HTTP/\S+)" (?P<status>\d{3}) (?P<size>\d+|-) '
     r'"(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)"'
 )
@@ -131,6 +133,43 @@ def test_access_log_of_hostile_requests(tmp_path: Path) -> None:
         request("/v2/" + "a" * 8000, "User-Agent: " + "b" * 20_000),
         request("/v2/", method="M" * 500),
     )
+
+
+def test_who_is_signed_in_is_in_the_access_log(tmp_path: Path) -> None:
+    """As in every combined log: the user's name, whether the answer was worked for or given at once, else a dash."""
+    path = tmp_path / "htpasswd"
+    path.write_text(f"alice:{bcrypt.hashpw(b'hunter2', bcrypt.gensalt(4)).decode()}\n")
+    with Server(tmp_path, {"auth": {"htpasswd": {"realm": "r", "path": str(path)}}}) as server:
+        with server.client(auth=("alice", "hunter2")) as client:
+            repository = Repository(client)
+            blob = image(1).blobs[0]
+            repository.push_blob(blob)
+            assert [repository.get(f"blobs/{blob.digest}").status_code for _ in range(3)] == [200, 200, 200]
+        exchange(server.port, request("/v2/"))
+    lines = map(ACCESS.fullmatch, (tmp_path / "log").read_text().splitlines())
+
+    seen = [(line["user"], line["status"]) for line in lines if line is not None]
+    assert seen.count(("alice", "200")) == 3
+    assert ("-", "401") in seen
+
+
+def test_lines_say_what_request_they_are_for(tmp_path: Path) -> None:
+    """By Distribution's names: its id, which is no other's, and who asked for what; several at once are not mixed."""
+    with Server(tmp_path, merge(BROKEN_UPSTREAM, {"log": {"formatter": "json"}})) as server:
+        names = [f"library/{fresh_name()}" for _ in range(8)]
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda name: exchange(server.port, request(f"/v2/{name}/manifests/1?q=planted")), names))
+    lines = (tmp_path / "log").read_text().splitlines()
+    entries = [json.loads(line) for line in lines if line.startswith("{")]
+    refused = {entry["http.request.uri"]: entry for entry in entries if entry["msg"] == "request_refused"}
+
+    assert refused.keys() == {f"/v2/{name}/manifests/1" for name in names}
+    assert len({entry["http.request.id"] for entry in refused.values()}) == len(names)
+    for entry in refused.values():
+        assert entry["http.request.method"] == "GET"
+        assert entry["http.request.host"] == "localhost"
+        assert entry["http.request.remoteaddr"].startswith("127.0.0.1:")
+    assert not any("http.request.id" in entry for entry in entries if entry["msg"].startswith("listening"))
 
 
 def test_no_access_log(tmp_path: Path) -> None:
