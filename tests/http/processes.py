@@ -22,14 +22,28 @@ def await_workers(supervisor: int, count: int | None = None) -> list[int]:
 
 def worker_of(supervisor: int, port: int, client: int) -> int | None:
     """The worker that has accepted the connection from a client's port to `port` on 127.0.0.1."""
-    wanted = f"0100007F:{port:04X} 0100007F:{client:04X}"
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    inodes = {f"socket:[{row[9]}]" for row in rows if f"{row[1]} {row[2]}" == wanted}
+    inodes = _sockets(f"0100007F:{port:04X} 0100007F:{client:04X}")
     for worker in workers(supervisor):
         with os.scandir(f"/proc/{worker}/fd") as descriptors:
             if any(_target(entry.path) in inodes for entry in descriptors):
                 return worker
     return None
+
+
+def connections(supervisor: int, port: int) -> int:
+    """Accepted connections to `port` on 127.0.0.1 that the workers hold open."""
+    inodes = _sockets(f"0100007F:{port:04X} 0100007F:")
+    found = 0
+    for worker in workers(supervisor):
+        with os.scandir(f"/proc/{worker}/fd") as descriptors:
+            found += sum(_target(entry.path) in inodes for entry in descriptors)
+    return found
+
+
+def _sockets(ends: str) -> set[str]:
+    """Those whose two addresses begin so."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return {f"socket:[{row[9]}]" for row in rows if f"{row[1]} {row[2]}".startswith(ends)}
 
 
 def is_gone(process: int) -> bool:

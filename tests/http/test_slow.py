@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.http.conftest import BODY
-from tests.http.processes import await_workers, memory, open_files
+from tests.http.processes import await_workers, connections, memory, open_files
 from tests.http.waiting import wait_until
 from tests.http.wire import Wire, begin_upload, exchange, request, statuses, stored
 from tests.repositories import Repository, fresh_name
@@ -190,9 +190,9 @@ def test_reader_that_never_reads(impatient_server: Server) -> None:
     with impatient_server.client() as client:
         repository = Repository(client)
         path = repository.url(f"blobs/{repository.push_blob(secrets.token_bytes(LARGE))}")
-    exchange(impatient_server.port, b"")
-    before = open_files(impatient_server.pid)
+    pid, blobs = impatient_server.pid, impatient_server.root / "docker/registry/v2/blobs"
     with ExitStack() as stack:
         for _ in range(STALLED):
             stall(stack, impatient_server.port, request(path))
-        wait_until(lambda: open_files(impatient_server.pid) <= before)
+        wait_until(lambda: open_files(pid, below=blobs) > 0)
+        wait_until(lambda: connections(pid, impatient_server.port) + open_files(pid, below=blobs) == 0)
