@@ -32,7 +32,7 @@ class Bugsnag(Section):
 
 
 class NewRelic(Section):
-    """Where performance is reported."""
+    """Where errors are reported; `verbose` says what its agent says of itself in the log."""
 
     licensekey: Secret = NO_SECRET
     name: Text = ""

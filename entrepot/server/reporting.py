@@ -17,6 +17,7 @@ from structlog.typing import EventDict, WrappedLogger
 from entrepot import __version__
 from entrepot.config.reporting import Bugsnag, Reporting, Sentry
 from entrepot.server.listener import StartFailed
+from entrepot.server.new_relic import NewRelicReport
 
 Report = Callable[[BaseException, Mapping[str, Any]], None]
 
@@ -31,6 +32,7 @@ def check_reporting(reporting: Reporting) -> None:
     """Raises StartFailed where a library is missing."""
     for service, module, is_wanted in (
         ("bugsnag", "bugsnag", bool(reporting.bugsnag.apikey.get_secret_value())),
+        ("newrelic", "newrelic", bool(reporting.newrelic.licensekey.get_secret_value())),
         ("sentry", "sentry_sdk", bool(reporting.sentry.dsn.get_secret_value())),
     ):
         if is_wanted:
@@ -47,6 +49,8 @@ def reporters(reporting: Reporting) -> list[Reporter]:
     made = []
     if reporting.bugsnag.apikey.get_secret_value():
         made.append(Reporter(lambda: bugsnag_report(reporting.bugsnag)))
+    if reporting.newrelic.licensekey.get_secret_value():
+        made.append(Reporter(lambda: NewRelicReport(reporting.newrelic)))
     if reporting.sentry.dsn.get_secret_value():
         made.append(Reporter(lambda: sentry_report(reporting.sentry)))
     return made

@@ -22,7 +22,6 @@ GIVEN = [
     ("storage: {s3: {regionendpoint: 'http://a', bucket: b, redirectendpoint: 'https://cdn'}}", "storage.s3"),
     ("storage: {swift: {username: u, password: p, authurl: 'https://a/v3', container: c}}", "storage.swift"),
     ("storage: {oss: {accesskeyid: i, accesskeysecret: s, region: r, bucket: b}}", "storage.oss"),
-    ("reporting: {newrelic: {verbose: true}}", "reporting.newrelic"),
     ("compatibility: {schema1: {enabled: true}}", "compatibility"),
 ]
 
