@@ -27,6 +27,7 @@ from entrepot.config.http import Http
 from entrepot.config.root import Configuration
 from entrepot.config.storage import Storage
 from entrepot.descriptors.sharing import SharingRegistry
+from entrepot.diagnostics.probe import Probe
 from entrepot.driver import Driver, LocalPaths, Resident
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.guarded import Guarded
@@ -88,7 +89,8 @@ def assemble(plan: Plan) -> RsgiApplication:
         hop=None if served.naming is None else Hop(plan.name),
     )
     access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)
-    background = [*served.background, *(one.run for one in (journal, sharing) if one is not None)]
+    probe = None if plan.debug is None else Probe(plan.debug, "worker")
+    background = [*served.background, *(one.run for one in (journal, sharing, probe) if one is not None)]
     return RsgiApplication(dispatcher, access_log, plan.patience.body, close, background)
 
 

@@ -1,4 +1,6 @@
-"""The debug listener: health and figures over plain HTTP on an address of its own, for whoever can reach it."""
+"""The debug listener: health, figures, and what processes are at. Plain HTTP on an address of its own, for whoever can
+reach it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from entrepot.health.state import HealthState
 from entrepot.metrics.exposition import expose
+from entrepot.server.debug_pages import BadQuery, page
 from entrepot.telemetry import get_logger
 
 if TYPE_CHECKING:  # the module exists for type checkers only
@@ -34,15 +37,24 @@ _NOT_FOUND: Answer = ("404 Not Found", "text/plain; charset=utf-8", b"404 page n
 
 
 class DebugListener:
-    """A duty: answers on `listening`, with the figures at `path` where there is a directory of them, and `health`."""
+    """A duty: answers on `listening`, with the figures at `path` where there is a directory of them, and `health`.
+
+    `processes` is where the processes of the server can be asked; None where they cannot.
+    """
 
     def __init__(
-        self, listening: socket.socket, path: str, figures: Path | None, health: HealthState | None = None
+        self,
+        listening: socket.socket,
+        path: str,
+        figures: Path | None,
+        health: HealthState | None = None,
+        processes: Path | None = None,
     ) -> None:
         self._listening = listening
         self._path = path
         self._figures = figures
         self._health = health
+        self._processes = processes
 
     async def run(self) -> None:
         """Serve in threads. They do not end at a cancellation, but with the process."""
@@ -64,7 +76,7 @@ class DebugListener:
             return _health(self._health)
         if path == self._path and self._figures is not None:
             return _figures(self._figures, environ.get("HTTP_ACCEPT", ""))
-        return _NOT_FOUND
+        return _NOT_FOUND if self._processes is None else _of_processes(self._processes, environ)
 
 
 def _health(health: HealthState | None) -> Answer:
@@ -81,6 +93,14 @@ def _figures(directory: Path, accept: str) -> Answer:
         log.exception("figures_not_read")
         return "500 Internal Server Error", "text/plain; charset=utf-8", b"the figures cannot be read\n"
     return "200 OK", content_type, body
+
+
+def _of_processes(directory: Path, environ: WSGIEnvironment) -> Answer:
+    try:
+        found = page(directory, environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+    except BadQuery as error:
+        return "400 Bad Request", "text/plain; charset=utf-8", f"{error}\n".encode()
+    return _NOT_FOUND if found is None else ("200 OK", found[0], found[1].encode(errors="replace"))
 
 
 class _Server(ThreadingMixIn, WSGIServer):

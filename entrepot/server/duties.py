@@ -7,6 +7,7 @@ from socket import socket
 
 from entrepot.config.drivers import Filesystem
 from entrepot.config.root import Configuration
+from entrepot.diagnostics.probe import Probe
 from entrepot.server.assemble import build_driver
 from entrepot.server.collecting import build_collecting
 from entrepot.server.debug import DebugListener
@@ -45,7 +46,8 @@ def wanted_duties(configuration: Configuration) -> Sequence[Maker]:
 
 def assemble_duties(plan: Plan, ready: Sequence[Duty] = ()) -> Sequence[Duty]:
     """All duties, behind those that are made already. Called in the keeper: before its fork nothing may be opened."""
-    return [*ready, *(make(plan) for make in wanted_duties(plan.configuration))]
+    probes = [] if plan.debug is None else [Probe(plan.debug, "keeper")]
+    return [*ready, *probes, *(make(plan) for make in wanted_duties(plan.configuration))]
 
 
 def purges_uploads(configuration: Configuration) -> bool:
@@ -69,4 +71,5 @@ def build_purging(plan: Plan) -> Duty:
 
 def build_debug(plan: Plan, listening: socket) -> Duty:
     """Made before the fork, so that what it imports is in memory once."""
-    return DebugListener(listening, plan.configuration.http.debug.prometheus.path, plan.figures, plan.health)
+    path = plan.configuration.http.debug.prometheus.path
+    return DebugListener(listening, path, plan.figures, plan.health, plan.debug)

@@ -15,19 +15,19 @@ from entrepot.telemetry import Meter, SilentMeter
 
 
 @contextmanager
-def figures_for(debug: Debug) -> Iterator[Path | None]:
-    """The directory for `Plan.figures`, removed at the end; None where nobody can ask for them. Raises StartFailed."""
-    if not (debug.addr and debug.prometheus.enabled):
+def debug_directory(debug: Debug) -> Iterator[Path | None]:
+    """The one for `Plan.debug`, removed at the end; None where nobody can ask anything. Raises StartFailed."""
+    if not debug.addr:
         yield None
         return
     with ExitStack() as stack:
         try:
             path = stack.enter_context(private_directory())
         except OSError as error:
-            raise StartFailed(f"http.debug.prometheus: no directory for the figures: {error}") from None
+            raise StartFailed(f"http.debug.addr: no directory among the temporary files: {error}") from None
         yield path
 
 
 def meter_for(plan: Plan) -> Meter:
     """The meter of this process, made after its fork and once. Raises OSError."""
-    return SilentMeter() if plan.figures is None else PrometheusMeter(plan.figures)
+    return PrometheusMeter(plan.figures) if plan.figures is not None else SilentMeter()

@@ -20,7 +20,7 @@ class Plan:
 
     `outbox` is the file in which events wait for whom they are told. `instance` is an id of this run.
     `name` is ours among the servers that a request may come through, and no other's.
-    `figures` is the directory in which all processes count; None where nobody asked for figures.
+    `debug` is the directory in which all processes can be asked, and count; None where there is no debug listener.
     `health` is what they all know of the checks; None where there are none.
     """
 
@@ -30,5 +30,10 @@ class Plan:
     outbox: str = ""
     instance: str = field(default_factory=lambda: str(uuid.uuid4()))
     name: str = field(default_factory=new_name)
-    figures: Path | None = None
+    debug: Path | None = None
     health: HealthState | None = None
+
+    @property
+    def figures(self) -> Path | None:
+        """Where to count; None where nobody asked for figures."""
+        return self.debug if self.configuration.http.debug.prometheus.enabled else None

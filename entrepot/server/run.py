@@ -27,7 +27,7 @@ from entrepot.server.keeper import Duty, keep
 from entrepot.server.letsencrypt import certified, ensure_certificate
 from entrepot.server.listener import Address, StartFailed, address_of, open_debug, prepare
 from entrepot.server.logs import configure_logs, open_standard_streams
-from entrepot.server.metering import figures_for
+from entrepot.server.metering import debug_directory
 from entrepot.server.notifying import outbox_for
 from entrepot.server.patience import Patience
 from entrepot.server.plan import Plan
@@ -77,9 +77,9 @@ def serve(
     debug = open_debug(configuration.http)
     address = prepare(configuration.http.listener, passed_socket())
     secret = configuration.http.secret.get_secret_value().encode()
-    with figures_for(configuration.http.debug) as figures, outbox_for(configuration) as outbox:
+    with debug_directory(configuration.http.debug) as directory, outbox_for(configuration) as outbox:
         health = HealthState() if checked(configuration) else None
-        plan = Plan(configuration, secret, patience, outbox, figures=figures, health=health)
+        plan = Plan(configuration, secret, patience, outbox, debug=directory, health=health)
         renewal = Renewal(plan, read)
         _supervise(renewal, debug, address, worker_count(configuration, workers), started)
 

@@ -1,6 +1,7 @@
 """The debug listener: health and figures, on an address of its own, whatever its clients do."""
 
 import os
+import re
 import signal
 import socket
 import tempfile
@@ -88,7 +89,7 @@ def test_health(unmeasured: Debugged) -> None:
     assert answer.headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/v2/", "/debug/vars", "/debug/pprof/", "/debug/health/"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/v2/", "/debug/", "/debug/pprof/", "/debug/health/"])
 def test_everything_else(unmeasured: Debugged, path: str) -> None:
     """Nothing but health, where figures were not asked for."""
     assert unmeasured.ask(path).status_code == 404
@@ -166,6 +167,59 @@ def test_slow_clients(unmeasured: Debugged) -> None:
                 return False
 
         wait_until(answers)
+
+
+def test_processes_say_what_they_hold(unmeasured: Debugged) -> None:
+    """Each worker and the keeper: bytes, and numbers of things (in the place of expvar)."""
+    told = unmeasured.ask("/debug/vars").json()["processes"]
+
+    names = {f"worker-{pid}" for pid in workers(unmeasured.server.pid)}
+    assert told.keys() - names == {f"keeper-{pid}" for pid in keepers(unmeasured.server.pid)}
+    assert len(told) == 3
+    for figures in told.values():
+        assert figures["resident_bytes"] > 1 << 20
+        assert min(figures["tasks"], figures["threads"], figures["open_files"]) >= 1
+
+
+def test_where_processes_wait(unmeasured: Debugged) -> None:
+    """Tasks by the line at which they wait, and threads by their stacks; what there is of each type of object."""
+    tasks, objects = unmeasured.ask("/debug/tasks").text, unmeasured.ask("/debug/memory").text
+
+    for text in (tasks, objects):
+        assert text.count("# worker-") == 2
+        assert text.count("# keeper-") == 1
+    assert re.search(r"^1 x Probe\.run:\d+$", tasks, re.MULTILINE)
+    assert re.search(r"^\d+ builtins\.dict$", objects, re.MULTILINE)
+
+
+def test_a_profile_is_what_flame_graph_programs_read(unmeasured: Debugged) -> None:
+    """A line for each stack, of each process, with how often it was seen."""
+    lines = unmeasured.ask("/debug/profile?seconds=1").text.splitlines()
+
+    assert all(re.fullmatch(r"(worker|keeper)-\d+;[^;]+(;[\w.<>?]+:\d+)+ \d+", line) for line in lines), lines
+    assert {line.partition(";")[0].partition("-")[0] for line in lines} == {"worker", "keeper"}
+
+
+@pytest.mark.parametrize("seconds", ["0", "9", "-1", "x", "", "1" * 5000, "1e1"])
+def test_a_profile_has_a_bound(unmeasured: Debugged, seconds: str) -> None:
+    """Whoever asks for more is told how much there is."""
+    answer = unmeasured.ask(f"/debug/profile?seconds={seconds}&x=y" if seconds else "/debug/profile?seconds=%20")
+
+    assert (answer.status_code, answer.text) == (400, "seconds must be a whole number from 1 to 8\n")
+
+
+def test_a_process_that_does_not_answer_is_left_out(unmeasured: Debugged) -> None:
+    """After a moment, and the others are told of; nor is one that was killed."""
+    stopped = workers(unmeasured.server.pid)[0]
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        told = unmeasured.ask("/debug/vars")
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+
+    assert told.status_code == 200
+    assert f"worker-{stopped}" not in told.json()["processes"]
+    assert len(told.json()["processes"]) == 2
 
 
 def test_two_listeners(unmeasured: Debugged) -> None:
