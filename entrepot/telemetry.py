@@ -77,6 +77,18 @@ class Meter(Protocol):
     def pending(self, endpoint: str, events: int) -> None:
         """So many events wait for the endpoint."""
 
+    def begun(self, handler: str) -> None:
+        """A request is being answered, by the handler of that name."""
+
+    def ended(self, handler: str) -> None:
+        """It is answered, or its client has left."""
+
+    def requested(self, handler: str, method: str, status: int, seconds: float, *, received: int, sent: int) -> None:
+        """It took so long, announced so many bytes, and was answered with so many."""
+
+    def acted(self, driver: str, action: str, seconds: float) -> None:
+        """The storage driver did what it was asked for."""
+
 
 class SilentMeter:
     """A `Meter` that counts nothing."""
@@ -91,3 +103,9 @@ class SilentMeter:
     def notified(self, endpoint: str, kind: str) -> None: ...
     def notification_answered(self, endpoint: str, status: int) -> None: ...
     def pending(self, endpoint: str, events: int) -> None: ...
+    def begun(self, handler: str) -> None: ...
+    def ended(self, handler: str) -> None: ...
+    def requested(
+        self, handler: str, method: str, status: int, seconds: float, *, received: int, sent: int
+    ) -> None: ...
+    def acted(self, driver: str, action: str, seconds: float) -> None: ...

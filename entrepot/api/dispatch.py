@@ -140,6 +140,14 @@ class Dispatcher:
                 return f"{path}?{query}"
         return None if query else path
 
+    def handler(self, path: str) -> str:
+        """What the route of a path is called in figures; empty where there is none. May be called in any thread."""
+        try:
+            target = match(path[len(self._prefix) :])
+        except RegistryError:
+            return ""
+        return "" if target is None else target.kind.value
+
     async def answer(self, request: Request) -> Response:
         request.id = str(uuid.uuid4())
         request_facts.set(_facts(request))

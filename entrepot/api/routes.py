@@ -30,8 +30,8 @@ class Kind(Enum):
     REFERRERS = "referrers"
     MANIFEST = "manifest"
     BLOB = "blob"
-    UPLOADS = "blob-upload"
-    UPLOAD = "blob-upload-chunk"
+    UPLOADS = "blob_upload"
+    UPLOAD = "blob_upload_chunk"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from functools import lru_cache
 from typing import Any, cast
@@ -21,7 +22,7 @@ from entrepot.api.message import Headers, Request, Response, content_response
 from entrepot.api.receiving import BodyBroken, Receiver
 from entrepot.api.sending import send, send_at_once
 from entrepot.api.standing import StandingAnswers
-from entrepot.telemetry import get_logger
+from entrepot.telemetry import Meter, get_logger
 
 log = get_logger(__name__)
 
@@ -44,12 +45,16 @@ class RsgiApplication:
         patience: float,
         close: Callable[[], Any],
         background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+        *,
+        meter: Meter | None = None,
     ) -> None:
+        """`meter` is told of each request; None spares it."""
         self._dispatcher = dispatcher
         self._access_log = access_log
         self._patience = patience
         self._close = close
         self._background = background
+        self._meter = meter
         self._running: list[asyncio.Task[None]] = []
         self._standing = StandingAnswers()
         self._is_leaving = False
@@ -79,6 +84,7 @@ class RsgiApplication:
         """
         if self._is_leaving:
             return False
+        begun = time.monotonic() if self._meter is not None else 0.0
         try:
             request = _request(scope, _no_body)
             response = self._known(scope, request)
@@ -88,6 +94,8 @@ class RsgiApplication:
         if response is None:
             return False
         send_at_once(protocol, scope.method, response)
+        if self._meter is not None:
+            _tell(self._meter, self._dispatcher.handler(request.path), request, response, begun)
         if self._access_log is not None:
             self._access_log.record(request, response)
         return True
@@ -113,6 +121,18 @@ class RsgiApplication:
         return hit.value
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        if self._meter is None:
+            await self._serve(scope, protocol)
+            return
+        handler, begun = self._dispatcher.handler(scope.path), time.monotonic()
+        self._meter.begun(handler)
+        try:
+            request, response = await self._serve(scope, protocol)
+            _tell(self._meter, handler, request, response, begun)
+        finally:
+            self._meter.ended(handler)
+
+    async def _serve(self, scope: Scope, protocol: HTTPProtocol) -> tuple[Request, Response]:
         receiver = Receiver(protocol, self._patience)
         request = _request(scope, receiver.receive)
         problem = _problem(scope, request.headers)
@@ -122,6 +142,7 @@ class RsgiApplication:
         else:
             response = await self._answer(request, receiver)
         await send(protocol, request.method, response)
+        return request, response
 
     async def _answer(self, request: Request, receiver: Receiver) -> Response:
         try:
@@ -140,6 +161,16 @@ class RsgiApplication:
     def _record(self, request: Request, response: Response) -> None:
         if self._access_log is not None:
             self._access_log.record(request, response)
+
+
+def _tell(meter: Meter, handler: str, request: Request, response: Response, begun: float) -> None:
+    # What is no route is not told apart, as in Distribution.
+    if handler:
+        length = next((int(value) for name, value in response.headers if name == "content-length"), 0)
+        sent = 0 if request.method == "HEAD" else length
+        received = request.content_length or 0
+        seconds = time.monotonic() - begun
+        meter.requested(handler, request.method, response.status, seconds, received=received, sent=sent)
 
 
 def _closing(status: int, text: str) -> Response:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, float("inf"))
+REQUEST_BYTES = (*(1024.0 * 2**power for power in range(22)), float("inf"))
+ACTION_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
+"""Distribution's bounds."""
+
 FILL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, float("inf"))
 """Upper bounds of the histogram of fills, from a small blob nearby to a large one over a slow line."""
 
@@ -18,6 +23,8 @@ class Family(NamedTuple):
     name: str
     documentation: str
     labels: tuple[str, ...]
+    bounds: tuple[float, ...] = ()
+    """Upper bounds of a histogram's buckets; the last is infinite."""
 
 
 RESPONSES = Family(
@@ -27,7 +34,7 @@ RESPONSES = Family(
 )
 SERVED_BYTES = Family("entrepot_proxy_served_bytes", "Bytes of content in these answers.", ("type", "outcome"))
 FETCHED_BYTES = Family("entrepot_upstream_fetched_bytes", "Bytes of content that came from an upstream.", ("upstream",))
-FILLS = Family("entrepot_fill_seconds", "How long fills of the cache took.", ("upstream", "result"))
+FILLS = Family("entrepot_fill_seconds", "How long fills of the cache took.", ("upstream", "result"), FILL_SECONDS)
 EVICTED_ENTRIES = Family("entrepot_evicted_entries", "Entries that left the cache, and why.", ("upstream", "reason"))
 EVICTED_BYTES = Family("entrepot_evicted_bytes", "Bytes that were freed by it.", ())
 UPSTREAM_RESPONSES = Family(
@@ -55,6 +62,22 @@ NOTIFICATIONS_PENDING = Family(
     "registry_notifications_pending_total", "Events that wait for an endpoint.", ("endpoint",)
 )
 """A gauge, whatever Distribution's name for it suggests."""
+
+HTTP_REQUESTS = Family("registry_http_requests", "Requests that were answered.", ("handler", "code", "method"))
+HTTP_SECONDS = Family(
+    "registry_http_request_duration_seconds",
+    "How long answers took, until all of one was handed to the system.",
+    ("handler", "method"),
+    REQUEST_SECONDS,
+)
+HTTP_RECEIVED = Family(
+    "registry_http_request_size_bytes", "Bytes that requests announced.", ("handler",), REQUEST_BYTES
+)
+HTTP_SENT = Family("registry_http_response_size_bytes", "Bytes of the answers' bodies.", ("handler",), REQUEST_BYTES)
+HTTP_IN_FLIGHT = Family("registry_http_in_flight_requests", "Requests that are being answered.", ("handler",))
+STORAGE_SECONDS = Family(
+    "registry_storage_action_seconds", "How long the storage driver took.", ("driver", "action"), ACTION_SECONDS
+)
 
 REQUESTS = Family("registry_proxy_requests", "Requests to the mirror for content.", ("type",))
 HITS = Family("registry_proxy_hits", "Those answered from the cache.", ("type",))

@@ -15,12 +15,15 @@ from prometheus_client.utils import floatToGoString
 from entrepot.metrics import families
 from entrepot.metrics.directory import claim_slot
 from entrepot.metrics.families import FILL_SECONDS, Family
+from entrepot.metrics.gathering import Gathering
 from entrepot.metrics.series import SeriesFile, series_key
 
 K = TypeVar("K", bound=Hashable)
 
 _MOST_UPSTREAMS = 64
 _OTHER = "other"
+
+_METHODS = {name: name.lower() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 _CODES = frozenset(
     {200, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 416, 429, 500, 502, 503, 504}
@@ -56,6 +59,11 @@ class PrometheusMeter:
         self._latest = SeriesFile(directory, "gauge_max", self._slot)
         self._last_told = SeriesFile(directory, "gauge_mostrecent", self._slot)
         self._breakers = SeriesFile(directory, "gauge_livemax", self._slot)
+        gathered = f"requests{self._slot}"
+        # What the process before was answering died with it.
+        (directory / f"gauge_livesum_{gathered}.db").unlink(missing_ok=True)
+        self._gathered = [SeriesFile(directory, kind, gathered) for kind in ("counter", "histogram", "gauge_livesum")]
+        self._gathering = Gathering(*self._gathered)
         self._lock = threading.Lock()
         self._upstreams: _Keys[str] = _Keys(self._bounded)
         self._served: _Keys[tuple[str, str]] = _Keys(_served_keys)
@@ -103,9 +111,29 @@ class PrometheusMeter:
     def pending(self, endpoint: str, events: int) -> None:
         self._set(self._last_told, families.NOTIFICATIONS_PENDING, self._upstreams[endpoint], events)
 
+    def begun(self, handler: str) -> None:
+        self._gathering.change(families.HTTP_IN_FLIGHT, (handler,), 1)
+
+    def ended(self, handler: str) -> None:
+        self._gathering.change(families.HTTP_IN_FLIGHT, (handler,), -1)
+
+    def requested(self, handler: str, method: str, status: int, seconds: float, *, received: int, sent: int) -> None:
+        verb = _METHODS.get(method, "unknown")
+        self._gathering.count(families.HTTP_REQUESTS, (handler, str(status), verb))
+        self._gathering.observe(families.HTTP_SECONDS, (handler, verb), seconds)
+        self._gathering.observe(families.HTTP_RECEIVED, (handler,), received)
+        self._gathering.observe(families.HTTP_SENT, (handler,), sent)
+
+    def acted(self, driver: str, action: str, seconds: float) -> None:
+        self._gathering.observe(families.STORAGE_SECONDS, (driver, action), seconds)
+
+    async def run(self) -> None:
+        """Write down what is gathered of requests, beside the server and until cancelled."""
+        await self._gathering.run()
+
     def close(self) -> None:
         """Let a successor count on. Nothing may be counted afterwards."""
-        for file in (self._counters, self._histograms, self._latest, self._last_told, self._breakers):
+        for file in (*self._gathered, self._counters, self._histograms, self._latest, self._last_told, self._breakers):
             file.close()
         os.close(self._descriptor)
 

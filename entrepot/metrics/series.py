@@ -14,12 +14,14 @@ _ROOM = 512 << 10
 
 
 class SeriesFile:
-    """Series of one type (`counter`, `histogram`, `gauge_max`…) of one slot. Not for two threads at once.
+    """Series of one type (`counter`, `histogram`, `gauge_max`…) of one slot, which is a number behind a word or none.
+
+    Not for two threads at once.
 
     Raises OSError where there is no room for it.
     """
 
-    def __init__(self, directory: Path, kind: str, slot: int) -> None:
+    def __init__(self, directory: Path, kind: str, slot: int | str) -> None:
         path = directory / f"{kind}_{slot}.db"
         _reserve(path)
         self._file = MmapedDict(str(path))

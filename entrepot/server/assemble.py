@@ -32,11 +32,12 @@ from entrepot.driver import Driver, LocalPaths, Resident
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.guarded import Guarded
 from entrepot.drivers.memory import MemoryDriver
+from entrepot.drivers.metered import Metered
 from entrepot.listener import PULL
 from entrepot.registry import Hits, Outcome, Registry
 from entrepot.server.authentication import build_authenticator
 from entrepot.server.logs import configure_logs
-from entrepot.server.metering import meter_for
+from entrepot.server.metering import meter_for, written
 from entrepot.server.middleware import redirection, wrapped, wraps
 from entrepot.server.mirroring import build_mirror, local_names
 from entrepot.server.notifying import build_journal, wanted_actions
@@ -62,8 +63,10 @@ def assemble(plan: Plan) -> RsgiApplication:
     """Everything a worker serves, ready for its event loop."""
     configuration = plan.configuration
     configure_logs(configuration)
+    meter = meter_for(plan)
     driver, close = build_driver(configuration.storage)
-    served = build_served(configuration, driver, meter_for(plan))
+    driver = driver if plan.figures is None else metered(driver, meter)
+    served = build_served(configuration, driver, meter)
     urls, journal = build_urls(configuration.http), build_journal(plan)
     sharing = build_sharing(configuration)
     registry: Registry = served.registry if sharing is None else SharingRegistry(served.registry, sharing)
@@ -90,8 +93,10 @@ def assemble(plan: Plan) -> RsgiApplication:
     )
     access_log = None if configuration.log.accesslog.disabled else AccessLog(_STDOUT)
     probe = None if plan.debug is None else Probe(plan.debug, "worker")
-    background = [*served.background, *(one.run for one in (journal, sharing, probe) if one is not None)]
-    return RsgiApplication(dispatcher, access_log, plan.patience.body, close, background)
+    beside = (one.run for one in (journal, sharing, probe) if one is not None)
+    background = [*served.background, *written(meter), *beside]
+    counted = None if plan.figures is None else meter
+    return RsgiApplication(dispatcher, access_log, plan.patience.body, close, background, meter=counted)
 
 
 def build_sharing(configuration: Configuration) -> RedisCache | None:
@@ -112,6 +117,11 @@ def build_driver(storage: Storage) -> tuple[Driver, Callable[[], None]]:
         return driver, driver.close
     # The filesystem driver checks its paths itself, off the hit path.
     return Guarded(MemoryDriver()), lambda: None
+
+
+def metered(driver: Driver, meter: Meter) -> Driver:
+    """The same, by Distribution's names for the drivers."""
+    return Metered(driver, "filesystem" if isinstance(driver, FilesystemDriver) else "inmemory", meter)
 
 
 def build_served(configuration: Configuration, driver: Driver, meter: Meter) -> Served:

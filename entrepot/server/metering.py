@@ -11,6 +11,7 @@ from entrepot.metrics.directory import private_directory
 from entrepot.metrics.meter import PrometheusMeter
 from entrepot.server.listener import StartFailed
 from entrepot.server.plan import Plan
+from entrepot.server.served import Background
 from entrepot.telemetry import Meter, SilentMeter
 
 
@@ -26,6 +27,11 @@ def debug_directory(debug: Debug) -> Iterator[Path | None]:
         except OSError as error:
             raise StartFailed(f"http.debug.addr: no directory among the temporary files: {error}") from None
         yield path
+
+
+def written(meter: Meter) -> list[Background]:
+    """What writes down what is counted of requests, beside them."""
+    return [meter.run] if isinstance(meter, PrometheusMeter) else []
 
 
 def meter_for(plan: Plan) -> Meter:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.driver import Driver, LocalPaths
+from entrepot.driver import Driver, LocalPaths, Resident
 from entrepot.drivers.filesystem import FilesystemDriver
 from entrepot.drivers.guarded import Guarded
 from entrepot.drivers.memory import MemoryDriver
+from entrepot.drivers.metered import Metered
+from entrepot.telemetry import SilentMeter
 from entrepot.testing.driver_suite import DirectorySuite, DriverSuite
 
 
@@ -45,6 +47,20 @@ class _OnDisk(DirectorySuite, DriverSuite):
         del driver
         names = [name for _, directories, files in os.walk(self._root) for name in (*directories, *files)]
         return [*names, *_open_below(str(self._root.resolve()))]
+
+
+class TestMetered(_OnDisk):
+    """The same, by way of what tells how long it takes."""
+
+    @pytest.fixture
+    def driver(self, local: FilesystemDriver) -> Driver:
+        return Metered(local, "filesystem", SilentMeter())
+
+    async def test_it_has_the_abilities_of_what_it_measures(self, driver: Driver) -> None:
+        """And no other."""
+        assert isinstance(driver, LocalPaths)
+        assert isinstance(driver, Resident)
+        assert not isinstance(Metered(Guarded(MemoryDriver()), "inmemory", SilentMeter()), LocalPaths | Resident)
 
 
 class TestFilesystem(_OnDisk):

@@ -19,6 +19,7 @@ from tests.http.processes import await_workers, workers
 from tests.http.waiting import wait_until
 from tests.process.command import check_cannot_start, serve
 from tests.process.keepers import await_keeper, keepers, listens_on
+from tests.repositories import Repository
 from tests.servers import Server, choose_port
 
 LONG = 30.0
@@ -118,6 +119,33 @@ def test_figures_are_summed(measured: Debugged) -> None:
     assert 'registry_proxy_hits_total{type="blob"} 3.0' in text
     assert 'registry_proxy_pushed_bytes_total{type="blob"} 1230.0' in text
     assert 'entrepot_upstream_fetched_bytes_total{upstream="docker.io"} 1230.0' in text
+
+
+def test_requests_are_counted(measured: Debugged) -> None:
+    """Those answered at once as all others, by handler, method and status; and what the driver did for them."""
+    with measured.server.client() as client:
+        repository = Repository(client)
+        digest = repository.push_blob(b"content")
+        for _ in range(3):
+            assert repository.get(f"blobs/{digest}").content == b"content"
+            assert repository.head(f"blobs/{digest}").status_code == 200
+        assert repository.get("manifests/absent").status_code == 404
+
+    def counted(line: str) -> bool:
+        return line in measured.ask("/metrics").text.splitlines()
+
+    for code, handler, method, number in (
+        (200, "blob", "get", 3),
+        (200, "blob", "head", 3),
+        (404, "manifest", "get", 1),
+    ):
+        labels = f'code="{code}",handler="{handler}",method="{method}"'
+        wait_until(lambda: counted(f"registry_http_requests_total{{{labels}}} {number}.0"))  # noqa: B023  # at once
+    text = measured.ask("/metrics").text
+    assert 'registry_http_response_size_bytes_sum{handler="blob"} 21.0' in text
+    assert 'registry_http_in_flight_requests{handler="manifest"} 0.0' in text
+    assert 'registry_storage_action_seconds_count{action="Move",driver="filesystem"}' in text
+    assert 'registry_http_requests_total{code="201",handler="blob_upload_chunk",method="put"}' in text
 
 
 def test_figures_outlive_the_keeper(measured: Debugged) -> None:

@@ -1,5 +1,6 @@
 """What is counted, and how it is told to Prometheus."""
 
+import asyncio
 import os
 import threading
 import time
@@ -39,6 +40,41 @@ def meter(tmp_path: Path) -> Iterator[PrometheusMeter]:
     """The meter of one process."""
     with closing(PrometheusMeter(tmp_path)) as meter:
         yield meter
+
+
+async def test_requests(tmp_path: Path) -> None:
+    """By Distribution's names: how many, how long, how large; and how many are being answered."""
+    with closing(PrometheusMeter(tmp_path)) as meter:
+        writing = asyncio.create_task(meter.run())
+        await asyncio.sleep(0)
+        for seconds, sent in ((0.001, 100), (0.02, 5000)):
+            meter.begun("blob")
+            meter.requested("blob", "GET", 200, seconds, received=0, sent=sent)
+        meter.ended("blob")
+        meter.requested("blob", "BREW", 418, 70.0, received=1 << 40, sent=0)
+        meter.acted("filesystem", "Stat", 0.03)
+        writing.cancel()
+        await asyncio.wait({writing})
+
+        told = figures(tmp_path)
+        http = "registry_http_request"
+        assert value(tmp_path, f"{http}s_total", handler="blob", code="200", method="get") == 2
+        assert value(tmp_path, f"{http}s_total", handler="blob", code="418", method="unknown") == 1
+        assert value(tmp_path, f"{http}_duration_seconds_count", handler="blob", method="get") == 2
+        assert value(tmp_path, f"{http}_duration_seconds_bucket", handler="blob", method="get", le="0.005") == 1
+        assert value(tmp_path, f"{http}_duration_seconds_bucket", handler="blob", method="get", le="60.0") == 2
+        assert value(tmp_path, f"{http}_duration_seconds_bucket", handler="blob", method="unknown", le="60.0") == 0
+        assert value(tmp_path, f"{http}_size_bytes_sum", handler="blob") == 1 << 40
+        assert value(tmp_path, "registry_http_response_size_bytes_bucket", handler="blob", le="1024.0") == 2
+        assert value(tmp_path, "registry_http_response_size_bytes_sum", handler="blob") == 5100
+        assert value(tmp_path, "registry_http_in_flight_requests", handler="blob") == 1
+        assert value(tmp_path, "registry_storage_action_seconds_sum", driver="filesystem", action="Stat") == 0.03
+        buckets = [name for name, labels in told if name == f"{http}_duration_seconds_bucket"]
+        assert len(buckets) == 2 * 14
+    with closing(PrometheusMeter(tmp_path)):
+        # What the process before was answering died with it; what it had answered did not.
+        assert ("registry_http_in_flight_requests", (("handler", "blob"),)) not in figures(tmp_path)
+        assert value(tmp_path, f"{http}s_total", handler="blob", code="200", method="get") == 2
 
 
 def test_served(meter: Meter, tmp_path: Path) -> None:
