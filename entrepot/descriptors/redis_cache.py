@@ -4,15 +4,16 @@
     repository::<name>::blobs             set     digests
     repository::<name>::blobs::<digest>   hash    mediatype
 
-Written behind the requests. Where Redis is slow, full, hung or down, what was to be told is dropped: those who read it
-ask the store then.
+Written behind the requests. Where Redis is slow, full, hung or down, what has come is dropped: those who read it ask
+the store then. What has gone waits until Redis takes it: else those who read it would go on to serve it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import islice
 from typing import Any, Protocol
 
 from entrepot.oci.descriptor import Descriptor
@@ -23,6 +24,7 @@ from entrepot.telemetry import get_logger
 log = get_logger(__name__)
 
 _MOST_WAITING = 10_000
+_MOST_LEAVING = 100_000
 _BATCH = 100
 _TOLD = 100_000
 """Blobs of which a worker remembers that it has told them."""
@@ -33,6 +35,14 @@ _PATIENCE = 0.05
 _REST = 5.0
 """Seconds for which nobody asks who has just failed."""
 
+_LONGEST = 30.0
+"""Seconds for one batch, whatever redirections and drips it is answered with."""
+
+_LAST = 1.0
+"""Seconds that the end of a worker waits for Redis."""
+
+_Key = tuple[RepositoryName, Digest]
+
 
 class Pipeline(Protocol):
     """Commands that are sent together."""
@@ -41,7 +51,7 @@ class Pipeline(Protocol):
     def sadd(self, name: str, *values: Any) -> Any: ...
     def srem(self, name: str, *values: Any) -> Any: ...
     def delete(self, *names: Any) -> Any: ...
-    async def execute(self) -> Any: ...
+    async def execute(self, raise_on_error: bool = ...) -> Any: ...
 
 
 class Client(Protocol):
@@ -52,86 +62,135 @@ class Client(Protocol):
 
 
 class RedisCache:
-    """One worker's. `connect` makes the client, in the event loop. Run `run` beside the server."""
+    """One worker's. `connect` makes the client, in the event loop; who has just failed is not asked for `rest` seconds.
 
-    def __init__(self, connect: Callable[[], Client]) -> None:
+    Run `run` beside the server: it alone writes, so that what is said last of a blob stands last in Redis.
+    """
+
+    def __init__(self, connect: Callable[[], Client], rest: float = _REST) -> None:
         self._connect = connect
+        self._rest = rest
         self._client: Client | None = None
-        self._waiting: dict[tuple[RepositoryName, Digest], Descriptor] = {}
-        self._told: set[tuple[RepositoryName, Digest]] = set()
+        self._coming: dict[_Key, Descriptor] = {}
+        self._leaving: dict[_Key, None] = {}
+        self._told: set[_Key] = set()
         self._awake = asyncio.Event()
-        self._rests_until = 0.0
+        self._settled = asyncio.Event()
+        self._fails = False
 
     def note(self, name: RepositoryName, descriptor: Descriptor) -> None:
         key = (name, descriptor.digest)
-        if key in self._told or len(self._waiting) >= _MOST_WAITING:
+        if key in self._told or len(self._coming) >= _MOST_WAITING:
             return
         if len(self._told) >= _TOLD:
             self._told.clear()
         self._told.add(key)
-        self._waiting[key] = descriptor
+        self._leaving.pop(key, None)
+        self._coming[key] = descriptor
         self._awake.set()
 
     async def forget(self, name: RepositoryName, digest: Digest) -> None:
-        self._told.discard((name, digest))
-        self._waiting.pop((name, digest), None)
-
-        def commands(pipeline: Pipeline) -> None:
-            pipeline.srem(_members(name), digest)
-            pipeline.delete(_member(name, digest))
-            pipeline.delete(_blob(digest))
-
-        task = asyncio.ensure_future(self._send(commands))
-        # It goes on behind the answer, where that takes longer.
-        await asyncio.wait({task}, timeout=_PATIENCE)
+        key = (name, digest)
+        self._told.discard(key)
+        self._coming.pop(key, None)
+        if len(self._leaving) >= _MOST_LEAVING:
+            log.warning("redis_deletion_not_told", repository=name, digest=str(digest))
+            return
+        self._leaving[key] = None
+        self._settled.clear()
+        self._awake.set()
+        if not self._fails:
+            # It goes on behind the answer, where that takes longer.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._settled.wait(), _PATIENCE)
 
     async def run(self) -> None:
-        """Write what is noted, until cancelled."""
+        """Write what is noted, until cancelled; then what is still to be deleted, if that can be done at once."""
         try:
             while True:
                 await self._awake.wait()
                 self._awake.clear()
-                while self._waiting:
-                    await self._flush()
+                while self._coming or self._leaving:
+                    if not await self._flush():
+                        self._settled.set()
+                        await asyncio.sleep(self._rest)
+                self._settled.set()
         finally:
-            if self._client is not None:
-                await self._client.aclose()
+            # It may have been in the middle of an answer.
+            await self._close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST):
+                    while self._leaving and not self._fails:
+                        await self._flush()
+            await self._close()
 
-    async def _flush(self) -> None:
-        keys = list(self._waiting)[:_BATCH]
-        batch = [(name, self._waiting.pop((name, digest))) for name, digest in keys]
-
-        def commands(pipeline: Pipeline) -> None:
-            for name, descriptor in batch:
-                digest, media_type = descriptor.digest, descriptor.media_type
-                fields = {"digest": str(digest), "size": descriptor.size, "mediatype": media_type}
-                pipeline.hset(_blob(digest), mapping=fields)
-                pipeline.sadd(_members(name), digest)
-                pipeline.hset(_member(name, digest), mapping={"mediatype": media_type})
-
-        if not await self._send(commands):
-            # Told again when it is asked for again.
-            self._told.difference_update(keys)
-
-    async def _send(self, commands: Callable[[Pipeline], None]) -> bool:
-        if time.monotonic() < self._rests_until:
-            return False
+    async def _flush(self) -> bool:
+        leaving = list(islice(self._leaving, _BATCH))
+        coming = [(key, self._coming.pop(key)) for key in list(islice(self._coming, _BATCH))]
+        for key in leaving:
+            del self._leaving[key]
+        is_done = False
         try:
-            if self._client is None:
-                self._client = self._connect()
-            pipeline = self._client.pipeline(transaction=False)
-            commands(pipeline)
-            await pipeline.execute()
+            is_done = await self._send(leaving, coming)
+        finally:
+            if not is_done:
+                # A deletion waits for its turn, unless the blob has come again. What came is told when it is asked for.
+                self._leaving.update(dict.fromkeys(key for key in leaving if key not in self._coming))
+                self._told.difference_update(key for key, _ in coming)
+        return is_done
+
+    async def _send(self, leaving: Sequence[_Key], coming: Sequence[tuple[_Key, Descriptor]]) -> bool:
+        """Whether there is nothing to be said again."""
+        try:
+            async with asyncio.timeout(_LONGEST):
+                if self._client is None:
+                    self._client = self._connect()
+                pipeline = self._client.pipeline(transaction=False)
+                _delete(pipeline, leaving)
+                _set(pipeline, coming)
+                answers = await pipeline.execute(raise_on_error=False)
         except Exception as error:
             # Whatever a server or its library comes up with: nobody must have to wait for it.
-            if not self._rests_until:
-                log.warning("redis_failed", error=f"{type(error).__name__}: {error}"[:200])
-            self._rests_until = time.monotonic() + _REST
+            self._failed(error)
+            # What came of the connection is not known.
+            await self._close()
             return False
-        if self._rests_until:
-            log.info("redis_recovered")
-        self._rests_until = 0.0
-        return True
+        errors = [answer for answer in answers if isinstance(answer, Exception)]
+        if not errors:
+            if self._fails:
+                log.info("redis_recovered")
+            self._fails = False
+            return True
+        self._failed(errors[0])
+        # A key that somebody else uses stays so, and Distribution cannot read it either.
+        return all(str(error).startswith("WRONGTYPE") for error in errors)
+
+    def _failed(self, error: Exception) -> None:
+        if not self._fails:
+            log.warning("redis_failed", error=f"{type(error).__name__}: {error}"[:200])
+        self._fails = True
+
+    async def _close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):  # it is lost in any case
+                async with asyncio.timeout(_LAST):
+                    await client.aclose()
+
+
+def _delete(pipeline: Pipeline, keys: Sequence[_Key]) -> None:
+    for name, digest in keys:
+        pipeline.srem(_members(name), digest)
+        pipeline.delete(_member(name, digest))
+        pipeline.delete(_blob(digest))
+
+
+def _set(pipeline: Pipeline, descriptors: Sequence[tuple[_Key, Descriptor]]) -> None:
+    for (name, digest), descriptor in descriptors:
+        fields = {"digest": str(digest), "size": descriptor.size, "mediatype": descriptor.media_type}
+        pipeline.hset(_blob(digest), mapping=fields)
+        pipeline.sadd(_members(name), digest)
+        pipeline.hset(_member(name, digest), mapping={"mediatype": descriptor.media_type})
 
 
 def _blob(digest: Digest) -> str:

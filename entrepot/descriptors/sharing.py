@@ -109,7 +109,10 @@ class _Writer(_Reader):
         return await self._writable.put_manifest(content, declared, reference, tags, classes)
 
     async def delete_manifest(self, digest: Digest) -> Sequence[Tag]:
-        return await self._writable.delete_manifest(digest)
+        tags = await self._writable.delete_manifest(digest)
+        # Since 3.0, Distribution keeps manifests that it has read in the same place.
+        await self._cache.forget(self._name, digest)
+        return tags
 
     async def untag(self, tag: Tag) -> None:
         await self._writable.untag(tag)

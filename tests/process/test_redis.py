@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from entrepot.testing.images import image
 from tests.mirror.serving import wait_until
 from tests.real.docker_registry import DockerRegistry
 from tests.real.redis_server import RedisServer, cluster, join
@@ -74,6 +75,21 @@ def test_distribution_reads_what_is_told(tmp_path: Path, redis: RedisServer) -> 
                 repository.delete(f"blobs/{digest}")
                 wait_until(lambda: not is_told(redis, repository.name, digest))
                 assert theirs.get(f"blobs/{digest}").status_code == 404
+
+
+def test_a_manifest_that_is_deleted_is_told(tmp_path: Path, redis: RedisServer) -> None:
+    """R6: since 3.0, a Distribution that has read one keeps it in Redis like a blob, and would go on to serve it."""
+    with Server(tmp_path, settings(addr=redis.address, password=redis.password)) as server, server.client() as client:
+        repository = Repository(client)
+        made = image()
+        digest = repository.push(made, "latest")
+        # As it writes them.
+        redis.ask("SADD", f"repository::{repository.name}::blobs", digest)
+        redis.ask("HSET", f"repository::{repository.name}::blobs::{digest}", "mediatype", made.media_type)
+        redis.ask("HSET", f"blobs::{digest}", "digest", digest, "size", "7", "mediatype", made.media_type)
+        assert repository.delete(f"manifests/{digest}").status_code == 202
+        wait_until(lambda: not is_told(redis, repository.name, digest))
+        assert redis.ask("EXISTS", f"blobs::{digest}", f"repository::{repository.name}::blobs::{digest}") == "0"
 
 
 def test_redis_grants_nothing_and_is_not_believed(tmp_path: Path, redis: RedisServer) -> None:
