@@ -90,7 +90,7 @@ def test_errors_are_mailed_and_a_storm_is_not(tmp_path: Path) -> None:
         assert (envelope.mail_from, envelope.rcpt_tos) == (SENDER, RECEIVERS)
         assert inbox.subjects[0].startswith("[error] ")
         assert "request_failed" in inbox.subjects[0]
-        assert "path: /v2/" in inbox.text
+        assert "http.request.uri: /v2/" in inbox.text
         assert len(inbox.envelopes) == 1
         assert server.output().count("request_failed") >= 20
 
