@@ -12,6 +12,7 @@ from entrepot.api.blobs import blob_response, select, stat_response
 from entrepot.api.manifests import manifest_headers
 from entrepot.api.message import Header, Request, Response, content_response
 from entrepot.api.routes import Kind, Target
+from entrepot.oci.descriptor import SCHEMA1
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import parse_reference
 from entrepot.registry import Hit, Hits
@@ -38,7 +39,7 @@ class HitHandlers:
 
     def _manifest(self, target: Target) -> Hit[Response] | None:
         hit = self._hits.manifest(target.name, parse_reference(target.argument))
-        if hit is None:
+        if hit is None or hit.value.media_type in SCHEMA1:
             return None
         manifest = hit.value
         headers = manifest_headers(manifest.digest)

@@ -9,8 +9,9 @@ from entrepot.api.message import Header, Request, Response, content_response, em
 from entrepot.api.routes import Target
 from entrepot.api.urls import Urls
 from entrepot.content import Manifest
+from entrepot.oci.descriptor import SCHEMA1
 from entrepot.oci.digest import Digest
-from entrepot.oci.errors import ManifestTooLarge, UriTooLong
+from entrepot.oci.errors import ManifestTooLarge, ManifestUnknown, UriTooLong
 from entrepot.oci.manifest import MANIFEST_LIMIT
 from entrepot.oci.names import Tag, parse_reference
 from entrepot.registry import Registry, Repository
@@ -27,16 +28,18 @@ class ManifestHandlers:
         reference = parse_reference(target.argument)
         digest = reference if isinstance(reference, Digest) else await repository.resolve(reference)
         manifest = await repository.manifest(digest)
-        if is_match(request.headers.get("if-none-match"), manifest.digest):
-            return not_modified(manifest.digest)
-        return content_response(200, manifest.media_type, manifest.content, manifest_headers(manifest.digest))
+        if manifest.media_type in SCHEMA1:
+            raise ManifestUnknown(f"{digest} is a Docker manifest of schema 1, which is not served")
+        return manifest_response(request, manifest.digest, manifest.media_type, manifest.content)
 
     async def put(self, request: Request, target: Target) -> Response:
+        return await self.store(request, target, await read_manifest_body(request), declared_type(request))
+
+    async def store(self, request: Request, target: Target, content: bytes, declared: str | None) -> Response:
+        """As `put`, of what it has read."""
         reference = parse_reference(target.argument)
         tags = _tags(request)
         repository = self._registry.writer(target.name)
-        content = await _read(request)
-        declared = (request.headers.get("content-type") or "").split(";", 1)[0].strip() or None
         classes = request.grant.classes.get(target.name)
         manifest = await repository.put_manifest(content, declared, reference, tags, classes)
         headers = [self._urls.manifest(request, target.name, manifest.digest), *_pushed(manifest)]
@@ -72,7 +75,20 @@ def _tags(request: Request) -> list[Tag]:
     return tags
 
 
-async def _read(request: Request) -> bytes:
+def declared_type(request: Request) -> str | None:
+    """The media type that the client gives, without parameters."""
+    return (request.headers.get("content-type") or "").split(";", 1)[0].strip() or None
+
+
+def manifest_response(request: Request, digest: Digest, media_type: str, content: bytes) -> Response:
+    """The answer with a manifest, or that it is the one that the client has."""
+    if is_match(request.headers.get("if-none-match"), digest):
+        return not_modified(digest)
+    return content_response(200, media_type, content, manifest_headers(digest))
+
+
+async def read_manifest_body(request: Request) -> bytes:
+    """The whole body. Raises ManifestTooLarge."""
     if (request.content_length or 0) > MANIFEST_LIMIT:
         raise ManifestTooLarge(f"larger than {MANIFEST_LIMIT} bytes")
     content = bytearray()

@@ -10,11 +10,13 @@ from entrepot.api.manifests import ManifestHandlers
 from entrepot.api.message import Request, Response, content_response
 from entrepot.api.provenance import reading
 from entrepot.api.routes import Action, Endpoint, Kind, Routes, Target
+from entrepot.api.schema1 import Schema1Handlers
 from entrepot.api.state import StateSigner
 from entrepot.api.uploads import UploadHandlers
 from entrepot.api.urls import Urls
 from entrepot.oci.digest import Digest
 from entrepot.registry import Registry
+from entrepot.schema1.signing import Signer
 
 
 async def ping(request: Request, target: Target) -> Response:
@@ -28,9 +30,12 @@ def build_routes(
     signer: StateSigner,
     limits: PageLimits,
     url_of: Callable[[Digest], str] | None = None,
+    *,
+    schema1: Signer | None = None,
 ) -> Routes:
-    """The whole API over one registry; `url_of` as BlobHandlers have it."""
-    manifests = ManifestHandlers(registry, urls)
+    """The whole API over one registry; `url_of` as BlobHandlers have it, `schema1` where that is taken and given."""
+    plain = ManifestHandlers(registry, urls)
+    manifests = plain if schema1 is None else Schema1Handlers(plain, registry, schema1)
     blobs = BlobHandlers(registry, url_of)
     uploads = UploadHandlers(registry, urls, signer)
     listings = ListingHandlers(registry, urls, limits)

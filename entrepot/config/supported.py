@@ -17,7 +17,6 @@ NOT_YET = (
     "storage.gcs",
     "storage.swift",
     "storage.oss",
-    "compatibility",
 )
 """Paths of whole settings; everything below one is not supported either."""
 

@@ -100,6 +100,10 @@ class ManifestTooLarge(ManifestInvalid):
     status = 413
 
 
+class ManifestUnverified(RegistryError):
+    code, status, message = "MANIFEST_UNVERIFIED", 400, "manifest failed signature verification"
+
+
 class ManifestUnknown(RegistryError):
     code, status, message = "MANIFEST_UNKNOWN", 404, "manifest unknown"
 

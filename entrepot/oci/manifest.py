@@ -21,13 +21,17 @@ from entrepot.oci.descriptor import (
     OCI_INDEX,
     OCI_MANIFEST,
     SCHEMA1,
+    SCHEMA1_SIGNED,
     Descriptor,
 )
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import ManifestInvalid, RegistryError
+from entrepot.oci.schema1 import layers_of
 
 MANIFEST_LIMIT = 4 * 1024 * 1024
 """Bytes; the size every registry must take (OCI distribution-spec) and Distribution's bound."""
+
+SCHEMA1_REFUSED = "Docker manifest schema 1 is not supported; push schema 2 or an OCI manifest"
 
 _DEPTH_LIMIT = 64
 _REFERENCE_LIMIT = 100_000
@@ -66,8 +70,12 @@ def parse(content: bytes, declared: str | None) -> Parsed:
 
     Raises ManifestInvalid with the reason as detail. A type that is not known is taken only where the body names the
     same one: what is served later is derived from the body alone, as Distribution does.
+
+    Of Docker's schema 1 the payload is read, as it is stored.
     """
     members = _read_object(content)
+    if members.get("schemaVersion") == 1 and declared in (None, SCHEMA1_SIGNED) and "signatures" not in members:
+        return Parsed(SCHEMA1_SIGNED, None, layers_of(members), (), None, None, {})
     _refuse_other_case(members)
     media_type = _media_type(members, declared)
     _refuse_ambiguity(members, media_type)
@@ -137,7 +145,7 @@ def _bounded_int(text: str) -> int:
 def _media_type(members: dict[str, Any], declared: str | None) -> str:
     inner = _text(members, "mediaType")
     if declared in SCHEMA1 or inner in SCHEMA1 or members.get("schemaVersion") == 1:
-        raise ManifestInvalid("Docker manifest schema 1 is not supported; push schema 2 or an OCI manifest")
+        raise ManifestInvalid(SCHEMA1_REFUSED)
     known = declared in IMAGE_TYPES or declared in INDEX_TYPES
     if inner and declared and inner != declared:
         raise ManifestInvalid(f"mediaType in manifest should be {declared!r} not {inner!r}")

@@ -35,6 +35,7 @@ from entrepot.drivers.memory import MemoryDriver
 from entrepot.drivers.metered import Metered
 from entrepot.listener import PULL
 from entrepot.registry import Hits, Outcome, Registry
+from entrepot.schema1.signing import Signer
 from entrepot.server.authentication import build_authenticator
 from entrepot.server.logs import configure_logs
 from entrepot.server.metering import meter_for, written
@@ -74,8 +75,10 @@ def assemble(plan: Plan) -> RsgiApplication:
     middleware = configuration.middleware
     registry = wrapped(registry, middleware)
     url_of = None if configuration.storage.redirect.disable else redirection(middleware)
-    routes = build_routes(registry, urls, StateSigner(plan.secret), build_limits(configuration), url_of)
-    is_plain = url_of is None and not wraps(middleware) and PULL not in wanted_actions(configuration)
+    signer = build_signer(configuration)
+    states, limits = StateSigner(plan.secret), build_limits(configuration)
+    routes = build_routes(registry, urls, states, limits, url_of, schema1=signer)
+    is_plain = signer is None and url_of is None and not wraps(middleware) and PULL not in wanted_actions(configuration)
     hits = served.hits if is_plain else None
     authenticator = build_authenticator(configuration.auth)
     dispatcher = Dispatcher(
@@ -83,7 +86,8 @@ def assemble(plan: Plan) -> RsgiApplication:
         allowed_actions(configuration),
         configuration.http.prefix,
         build_headers(configuration.http),
-        # What stands around the registry, and who is told of pulls, sees each request: that takes the ordinary way.
+        # What stands around the registry, and who is told of pulls, sees each request: that takes the ordinary way. So
+        # do manifests that are converted.
         None if hits is None else HitHandlers(hits, provenance(served.outcome)),
         naming=served.naming,
         admission=None if authenticator is None else Admission(authenticator),
@@ -184,7 +188,16 @@ def build_rules(configuration: Configuration) -> Rules:
         deny=_any_of(urls.deny),
         classes=frozenset(configuration.policy.repository.classes),
         platforms=build_platforms(configuration),
+        schema1=configuration.compatibility.schema1.enabled,
     )
+
+
+def build_signer(configuration: Configuration) -> Signer | None:
+    """What signs manifests of schema 1; None where they are not served. Raises OSError and ValueError."""
+    schema1 = configuration.compatibility.schema1
+    if not schema1.enabled:
+        return None
+    return Signer.read(schema1.signingkeyfile) if schema1.signingkeyfile else Signer.generate()
 
 
 def build_platforms(configuration: Configuration) -> frozenset[tuple[str, str]] | None:

@@ -144,6 +144,7 @@ class LocalRepository:
         if isinstance(reference, Digest) and Digest.of(content, digest.algorithm) != digest:
             raise DigestInvalid(f"the content is not {digest}")
         manifest = await read_manifest(content, declared, digest)
+        self._registry.rules.check_format(manifest.parsed)
         self._registry.rules.check_class(manifest.parsed, classes)
         await self._check_references(manifest)
         named = (*((reference,) if isinstance(reference, Tag) else ()), *tags)

@@ -12,11 +12,12 @@ from entrepot.oci.descriptor import (
     DOCKER_PLUGIN_CONFIG,
     IMAGE_TYPES,
     OCI_IMAGE_CONFIG,
+    SCHEMA1,
     Descriptor,
     is_foreign,
 )
 from entrepot.oci.errors import BlobUnknown, Denied, Errors, ManifestBlobUnknown, ManifestInvalid, RegistryError
-from entrepot.oci.manifest import Parsed, references
+from entrepot.oci.manifest import SCHEMA1_REFUSED, Parsed, references
 from entrepot.oci.names import RepositoryName
 from entrepot.storage.blobs import BlobStore
 from entrepot.storage.manifests import Manifests
@@ -33,6 +34,7 @@ class Rules:
     Where `urls_checked`, a URL must match `allow`, if there is one, and must not match `deny`; without either no URL
     passes. Otherwise any http(s) URL does. No `classes` mean all of them. `platforms`, each an operating system and an
     architecture, are those whose manifests must be there when an index is pushed; None means all of an index.
+    `schema1` is whether Docker's first format is taken.
     """
 
     urls_checked: bool = False
@@ -40,6 +42,12 @@ class Rules:
     deny: re.Pattern[str] | None = None
     classes: frozenset[str] = frozenset()
     platforms: frozenset[tuple[str, str]] | None = None
+    schema1: bool = False
+
+    def check_format(self, parsed: Parsed) -> None:
+        """Raises ManifestInvalid."""
+        if parsed.media_type in SCHEMA1 and not self.schema1:
+            raise ManifestInvalid(SCHEMA1_REFUSED)
 
     def needs(self, child: Descriptor) -> bool:
         """Whether a manifest that an index names must be there."""

@@ -1,10 +1,10 @@
 """One data directory and its two servers, which share the secret that signs the states of uploads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -22,12 +22,16 @@ def other(server: ServerName) -> ServerName:
 
 
 class Volume:
-    """A data directory below `directory`; `open` serves it by one of the two until the block ends."""
+    """A data directory below `directory`; `open` serves it by one of the two until the block ends.
 
-    def __init__(self, directory: Path) -> None:
+    `settings` are further sections of what configures both.
+    """
+
+    def __init__(self, directory: Path, settings: Mapping[str, Any] | None = None) -> None:
         self.root = directory / "data"
-        self._entrepot = Server(directory / "entrepot", {"http": {"secret": SECRET}}, root=self.root)
-        self._debian = DockerRegistry(self.root, http={"secret": SECRET})
+        both = {"http": {"secret": SECRET}, **(settings or {})}
+        self._entrepot = Server(directory / "entrepot", both, root=self.root)
+        self._debian = DockerRegistry(self.root, more=both)
 
     @contextmanager
     def open(self, server: ServerName) -> Iterator[httpx.Client]:

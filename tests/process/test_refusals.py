@@ -187,6 +187,17 @@ def test_full_disk_below_a_running_server(tmp_path: Path, full_disk: Path) -> No
         assert "Traceback" not in server.output()
 
 
+@pytest.mark.parametrize("fault", ["missing", "no key", "encrypted", "a certificate"])
+def test_a_signing_key_that_signs_nothing(tmp_path: Path, pair: Pair, fault: str) -> None:
+    """A key for schema 1 that is not there, is none, or that a passphrase is needed for."""
+    paths = {"missing": tmp_path / "missing", "no key": tmp_path / "none.jwk", "a certificate": pair.certificate}
+    (tmp_path / "none.jwk").write_text("[]")
+    path = encrypt(pair.key, tmp_path / "encrypted.key") if fault == "encrypted" else paths[fault]
+    settings = {"compatibility": {"schema1": {"enabled": True, "signingkeyfile": str(path)}}}
+
+    check_cannot_start(serve(tmp_path, settings), "compatibility.schema1.signingkeyfile", str(path))
+
+
 def test_mirror_in_memory(tmp_path: Path) -> None:
     """A mirror keeps its content in files."""
     settings = {

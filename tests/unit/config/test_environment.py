@@ -233,20 +233,11 @@ def test_events_are_configured_by_distributions_name() -> None:
     assert configured(MINIMAL, environ).notifications.events.includereferences
 
 
-@pytest.mark.parametrize(
-    ("segments", "path"),
-    [
-        ("COMPATIBILITY_SCHEMA1_TRUSTKEY", "compatibility"),
-    ],
-)
-def test_some_steps_are_named_otherwise_than_the_keys(segments: str, path: str) -> None:
-    """Distribution goes by the names of its own structures."""
-    name = f"REGISTRY_{segments}"
-    values = {"URI": "https://example.org", "ADDR": "a:1", "ADDRS": "['a:1']"}
+def test_the_signing_key_is_configured_by_distributions_name() -> None:
+    """`TRUSTKEY`, whatever the key is called."""
+    environ = {"REGISTRY_COMPATIBILITY_SCHEMA1_TRUSTKEY": "/key.pem"}
 
-    assert sole_line(MINIMAL, {name: values.get(name.rpartition("_")[2], "/file")}) == (
-        f"{name}: {path}: is not supported yet"
-    )
+    assert configured(MINIMAL, environ).compatibility.schema1.signingkeyfile == "/key.pem"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from entrepot.config.root import Configuration
 from entrepot.config.section import section_at
 from entrepot.config.supported import NOT_YET
-from tests.unit.config.reading import MINIMAL, configured, minimal, problems
+from tests.unit.config.reading import configured, minimal, problems
 
 AZURE = "accountname: a, container: c, credentials: {type: client_secret, clientid: i, tenantid: t, secret: s}"
 
@@ -22,7 +22,6 @@ GIVEN = [
     ("storage: {s3: {regionendpoint: 'http://a', bucket: b, redirectendpoint: 'https://cdn'}}", "storage.s3"),
     ("storage: {swift: {username: u, password: p, authurl: 'https://a/v3', container: c}}", "storage.swift"),
     ("storage: {oss: {accesskeyid: i, accesskeysecret: s, region: r, bucket: b}}", "storage.oss"),
-    ("compatibility: {schema1: {enabled: true}}", "compatibility"),
 ]
 
 ASKS_NOTHING = [
@@ -72,7 +71,7 @@ def test_every_listed_path_is_a_setting(dotted: str) -> None:
 
 def test_a_bad_value_elsewhere_does_not_hide_what_is_missing() -> None:
     """Both are told, and a default is still a default."""
-    assert problems(f"{MINIMAL}http: {{addr: x}}\ncompatibility: {{schema1: {{enabled: true}}}}\nredis: {{}}") == [
+    assert problems(minimal("http: {addr: x}\nstorage: {gcs: {bucket: b}}\nredis: {}")) == [
         "http.addr: 'x' is not host:port",
-        "compatibility: is not supported yet",
+        "storage.gcs: is not supported yet",
     ]
