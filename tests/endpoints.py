@@ -1,6 +1,7 @@
 """An endpoint of notifications: a small HTTP server that keeps what it is sent, and answers as it is told to."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -13,21 +14,24 @@ Behaviour = Callable[[int], int]
 
 
 class Endpoint:
-    """Listens as long as its context is open, and again at the same port in the next one."""
+    """Listens as long as its context is open, and again at the same port in the next one; by TLS where it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.received: list[dict[str, Any]] = []
         """Events that were taken."""
         self.requests: list[tuple[dict[str, str], bytes]] = []
         """Headers and body of all that were sent."""
         self.answer: Behaviour = lambda _: 200
         self.hangs = threading.Event()
+        self.location = ""
+        """Where a redirect leads."""
+        self._context = context
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/events"
+        return f"{'https' if self._context else 'http'}://127.0.0.1:{self._port}/events"
 
     def __enter__(self) -> Self:
         endpoint = self
@@ -41,10 +45,12 @@ class Endpoint:
                 while endpoint.hangs.is_set():
                     time.sleep(0.01)
                 status = endpoint.answer(len(endpoint.requests) - 1)
-                if 200 <= status < 400:
+                if 200 <= status < 300:
                     endpoint.received += json.loads(body)["events"]
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
+                if endpoint.location:
+                    self.send_header("Location", endpoint.location)
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its base's name
@@ -52,6 +58,8 @@ class Endpoint:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
         self._server.daemon_threads = True
+        if self._context is not None:
+            self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True)
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self

@@ -75,7 +75,15 @@ def parse(text: str, environ: Mapping[str, str], source: str) -> Loaded:
     problems = [*_attributed(findings, overridden.origins, source), *overridden.problems]
     if configuration is None or problems:
         raise ConfigurationError(problems)
-    return _with_secret(configuration, overridden.warnings, source)
+    return _with_secret(configuration, (*overridden.warnings, *_risks(configuration)), source)
+
+
+def _risks(configuration: Configuration) -> Iterator[str]:
+    """What works, but not as somebody might expect."""
+    storage = configuration.storage
+    if storage.maintenance.garbagecollect.enabled and storage.cache.descriptors == "redis":
+        text = "Redis is not told what it removes: a Distribution on the same Redis goes on to say that it is there"
+        yield f"storage.maintenance.garbagecollect: {text}"
 
 
 def default_text() -> str:

@@ -63,6 +63,8 @@ NOTIFICATIONS_PENDING = Family(
 )
 """A gauge, whatever Distribution's name for it suggests."""
 
+NOTIFICATIONS_LOST = Family("entrepot_notifications_lost", "Events that an endpoint never hears of.", ("reason",))
+
 HTTP_REQUESTS = Family("registry_http_requests", "Requests that were answered.", ("handler", "code", "method"))
 HTTP_SECONDS = Family(
     "registry_http_request_duration_seconds",

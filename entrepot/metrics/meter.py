@@ -111,6 +111,9 @@ class PrometheusMeter:
     def pending(self, endpoint: str, events: int) -> None:
         self._set(self._last_told, families.NOTIFICATIONS_PENDING, self._upstreams[endpoint], events)
 
+    def lost(self, reason: str, events: int) -> None:
+        self._count(families.NOTIFICATIONS_LOST, events, reason)
+
     def begun(self, handler: str) -> None:
         self._gathering.change(families.HTTP_IN_FLIGHT, (handler,), 1)
 

@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Protocol
 
 from entrepot.notifications.events import Event
@@ -19,6 +20,9 @@ log = get_logger(__name__)
 
 _LOOK = 0.25
 """Seconds between looks for something new."""
+
+_NOTING = 0.25
+"""Seconds between notes of how far an endpoint has come: each is synced, which takes longer than most answers."""
 
 _BATCH = 100
 _TROUBLE = 5.0  # seconds until the outbox is tried again where it cannot be read
@@ -80,15 +84,33 @@ class Delivery:
                     self._meter.pending(endpoint.name, len(waiting))
                 else:
                     self._meter.pending(endpoint.name, await asyncio.to_thread(self._outbox.pending, endpoint.key))
-                for one in waiting:
-                    await self._deliver(endpoint, one, failures)
-                    await asyncio.to_thread(self._outbox.told, endpoint.key, one.position)
+                await self._tell(endpoint, waiting, failures)
             except (sqlite3.Error, OSError) as error:
                 log.error("outbox_failed", endpoint=endpoint.name, error=str(error))
                 await asyncio.sleep(_TROUBLE)
             else:
                 if not waiting:
                     await asyncio.sleep(_LOOK)
+
+    async def _tell(self, endpoint: Endpoint, waiting: Sequence[Waiting], failures: _Failures) -> None:
+        told = noted = 0
+        due = monotonic() + _NOTING
+        try:
+            for one in waiting:
+                await self._deliver(endpoint, one, failures)
+                told = one.position
+                if monotonic() >= due:
+                    await self._note(endpoint, told)
+                    noted, due = told, monotonic() + _NOTING
+        finally:
+            # Also when the keeper is asked to end: only a crash makes an event be sent twice.
+            if told > noted:
+                await self._note(endpoint, told)
+
+    async def _note(self, endpoint: Endpoint, position: int) -> None:
+        # A thread has it at once: whoever is cancelled meanwhile, it is written.
+        work = asyncio.get_running_loop().run_in_executor(None, self._outbox.told, endpoint.key, position)
+        await asyncio.shield(work)
 
     async def _deliver(self, endpoint: Endpoint, waiting: Waiting, failures: _Failures) -> None:
         if endpoint.ignores(waiting.event):

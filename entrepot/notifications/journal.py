@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from entrepot.listener import PULL, Asked, Occurrence
 from entrepot.notifications.events import Event, Source, event_of
 from entrepot.notifications.outbox import Outbox
-from entrepot.telemetry import get_logger
+from entrepot.telemetry import Meter, get_logger
 
 log = get_logger(__name__)
 
@@ -24,10 +24,13 @@ _MOST_GATHERED = 1000
 class Journal:
     """One worker's. `wanted` are the actions that anybody is told of. Run `run` beside the server."""
 
-    def __init__(self, outbox: Outbox, source: Source, wanted: Collection[str], *, with_references: bool) -> None:
+    def __init__(
+        self, outbox: Outbox, source: Source, wanted: Collection[str], meter: Meter, *, with_references: bool
+    ) -> None:
         self._outbox = outbox
         self._source = source
         self._wanted = frozenset(wanted)
+        self._meter = meter
         self._with_references = with_references
         self._gathered: list[Event] = []
         self._turn = asyncio.Lock()
@@ -62,9 +65,11 @@ class Journal:
             except (sqlite3.Error, OSError) as error:
                 # A listener that cannot be told must not keep anybody from pushing (Distribution's rule, too).
                 log.error("events_not_written", events=len(events), error=str(error))
+                self._meter.lost("unwritten", len(events))
                 return
             if dropped:
                 log.error("events_dropped", events=dropped, reason="too many wait for an endpoint")
+                self._meter.lost("dropped", dropped)
 
     async def _written(self, events: Sequence[Event]) -> int:
         # Others wait for what is written here: it goes on to its end, whoever leaves.

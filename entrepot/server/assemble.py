@@ -68,7 +68,7 @@ def assemble(plan: Plan) -> RsgiApplication:
     driver, close = build_driver(configuration.storage)
     driver = driver if plan.figures is None else metered(driver, meter)
     served = build_served(configuration, driver, meter)
-    urls, journal = build_urls(configuration.http), build_journal(plan)
+    urls, journal = build_urls(configuration.http), build_journal(plan, meter)
     sharing = build_sharing(configuration)
     registry: Registry = served.registry if sharing is None else SharingRegistry(served.registry, sharing)
     registry = registry if journal is None else NotedRegistry(registry)

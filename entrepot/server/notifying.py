@@ -21,6 +21,7 @@ from entrepot.notifications.posting import Poster
 from entrepot.server.listener import StartFailed
 from entrepot.server.metering import meter_for
 from entrepot.server.plan import Plan
+from entrepot.telemetry import Meter
 
 _NAME = "outbox.db"
 _ACTIONS = (PULL, PUSH, MOUNT, DELETE)
@@ -49,7 +50,7 @@ def enabled(configuration: Configuration) -> Sequence[ConfiguredEndpoint]:
     return [one for one in configuration.notifications.endpoints if not one.disabled]
 
 
-def build_journal(plan: Plan) -> Journal | None:
+def build_journal(plan: Plan, meter: Meter) -> Journal | None:
     """What a worker writes events down with; None where nobody is told."""
     if not enabled(plan.configuration):
         return None
@@ -57,6 +58,7 @@ def build_journal(plan: Plan) -> Journal | None:
         Outbox(plan.outbox),
         Source(_address(plan.configuration), plan.instance),
         wanted_actions(plan.configuration),
+        meter,
         with_references=plan.configuration.notifications.events.includereferences,
     )
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import httpx
 import pytest
 
@@ -13,9 +14,11 @@ from entrepot.testing.images import SampleManifest, image, index, layer
 from entrepot.testing.upstreams import ThreadedUpstream
 from tests.endpoints import Endpoint
 from tests.mirror.serving import wait_until
+from tests.process.test_reload import reload
 from tests.real.docker_registry import DockerRegistry
 from tests.repositories import Repository
 from tests.servers import IN_MEMORY, Server, choose_port, merge
+from tests.unit.upstream.authorities import make_authority, server_context
 
 AGENT = "agent/1.0"
 
@@ -217,9 +220,72 @@ def test_several_workers_tell_in_the_order_of_each_repository(tmp_path: Path, en
             assert [target["digest"] for target in heard] == digests
 
 
+def test_an_endpoint_may_have_moved(tmp_path: Path, endpoint: Endpoint) -> None:
+    """A redirect that keeps the method is followed, once for each event."""
+    with Endpoint() as second:
+        endpoint.answer, endpoint.location = lambda _: 307, second.url
+        with Server(tmp_path, settings(endpoint)) as server, server.client() as client:
+            Repository(client).push_blob(b"content")
+            Repository(client).push_blob(b"more")
+            wait_until(lambda: told(second) == ["push", "push"])
+        assert len(endpoint.requests) == 2
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_an_endpoint_with_tls(tmp_path: Path, is_trusted: bool) -> None:
+    """Its certificate must be signed by somebody whom the system trusts."""
+    authority = make_authority(tmp_path, "authority")
+    context = server_context(authority.sign("endpoint"))
+    trust = ("env", f"SSL_CERT_FILE={authority.certificate}") if is_trusted else ()
+    with Endpoint(context) as secure, Server(tmp_path / "server", settings(secure), prefix=trust) as server:
+        with server.client() as client:
+            Repository(client).push_blob(b"content")
+        if is_trusted:
+            wait_until(lambda: told(secure) == ["push"])
+        else:
+            wait_until(lambda: "endpoint_failed" in server.output())
+            assert secure.requests == []
+
+
+def test_events_name_who_did_it(tmp_path: Path, endpoint: Endpoint) -> None:
+    """The user of the password."""
+    (tmp_path / "htpasswd").write_text(f"alice:{bcrypt.hashpw(b'password', bcrypt.gensalt(4)).decode()}\n")
+    auth = {"auth": {"htpasswd": {"realm": "realm", "path": str(tmp_path / "htpasswd")}}}
+    with (
+        Server(tmp_path, merge(settings(endpoint), auth)) as server,
+        server.client(auth=("alice", "password")) as client,
+    ):
+        Repository(client).push_blob(b"content")
+        wait_until(lambda: told(endpoint) == ["push"])
+
+    assert endpoint.received[0]["actor"] == {"name": "alice"}
+
+
+def test_an_endpoint_is_added_and_taken_away_while_it_runs(tmp_path: Path, endpoint: Endpoint) -> None:
+    """SIGHUP: the new one hears of what happens from then on, and the old one of all that happened before."""
+    with Endpoint() as second, Server(tmp_path, settings(endpoint)) as server:
+        with server.client() as client:
+            before = Repository(client).push_blob(b"before")
+        wait_until(lambda: told(endpoint) == ["push"])
+        reload(server, settings(second, name="second"))
+
+        def push() -> str:
+            with server.client() as client:
+                return Repository(client).push_blob(os.urandom(100))
+
+        wait_until(lambda: push() and second.received)
+        last = push()
+        wait_until(lambda: second.received[-1]["target"]["digest"] == last)
+
+        assert before not in {event["target"]["digest"] for event in second.received}
+        assert last not in {event["target"]["digest"] for event in endpoint.received}
+
+
 def test_a_full_disk_keeps_nobody_from_pulling(tmp_path: Path, endpoint: Endpoint) -> None:
-    """Where events cannot be written they are lost, and the log says so."""
-    with Server(tmp_path, settings(endpoint)) as server, server.client() as client:
+    """Where events cannot be written they are lost, and the log and a figure say so."""
+    debug = {"addr": f"127.0.0.1:{choose_port()}", "prometheus": {"enabled": True}}
+    counted = merge(settings(endpoint), {"http": {"debug": debug}})
+    with Server(tmp_path, counted) as server, server.client() as client:
         repository = Repository(client)
         digest = repository.push_blob(b"content")
         wait_until(lambda: told(endpoint) == ["push"])
@@ -233,6 +299,8 @@ def test_a_full_disk_keeps_nobody_from_pulling(tmp_path: Path, endpoint: Endpoin
             assert again.push_blob(b"more")
             assert again.get(f"blobs/{digest}").content == b"content"
         wait_until(lambda: "events_not_written" in server.output())
+        lost = 'entrepot_notifications_lost_total{reason="unwritten"} '
+        wait_until(lambda: lost in httpx.get(f"http://{debug['addr']}/metrics").text)
 
 
 def test_a_mirror_tells_of_pulls_alone(tmp_path: Path, endpoint: Endpoint) -> None:

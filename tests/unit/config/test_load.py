@@ -11,7 +11,7 @@ import pytest
 from entrepot.config.document import LONGEST_TEXT
 from entrepot.config.load import Loaded, load, locate, parse
 from entrepot.config.problems import ConfigurationError
-from tests.unit.config.reading import MINIMAL, SOURCE, configured, problems
+from tests.unit.config.reading import MINIMAL, SOURCE, configured, minimal, problems
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -261,6 +261,15 @@ def test_a_secret_is_made_up_where_none_is_given() -> None:
 def test_whoever_takes_uploads_is_warned_without_a_secret(proxy: str, warned: bool) -> None:
     """A mirror takes them for repositories that live in it, and for no others."""
     assert bool(parse(f"{MINIMAL}proxy: {{{proxy}}}", {}, SOURCE).warnings) is warned
+
+
+def test_whoever_collects_beside_redis_is_warned() -> None:
+    """Others that read it are not told."""
+    maintenance = "cache: {blobdescriptor: redis}, maintenance: {garbagecollect: {enabled: true}}"
+    storage = f"storage: {{filesystem: {{rootdirectory: /d}}, {maintenance}}}"
+    loaded = parse(minimal(f"{storage}\nhttp: {{secret: s}}\nredis: {{addr: 'a:1'}}"), {}, SOURCE)
+
+    assert [one.partition(":")[0] for one in loaded.warnings] == ["storage.maintenance.garbagecollect"]
 
 
 def test_a_secret_that_is_given_is_used() -> None:
