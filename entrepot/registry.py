@@ -166,6 +166,10 @@ class Hit(Generic[T]):
     stands: Callable[[], bool]
 
 
+Parts = Callable[[Select], Blob | None]
+"""Reads a part; None where it is long, or not at hand, or no longer that of the blob. Raises what `Select` raises."""
+
+
 class Hits(Protocol):
     """What a registry can answer without waiting; None where it cannot. May be called in any thread."""
 
@@ -177,6 +181,9 @@ class Hits(Protocol):
 
     def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Hit[Blob] | None:
         """As a repository's `open_blob`."""
+
+    def parts(self, name: RepositoryName, digest: Digest) -> Hit[Parts] | None:
+        """What reads short parts of a blob, one after the other; the hit stands as long as the blob may be read."""
 
 
 class Cache(Protocol):

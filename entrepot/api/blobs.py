@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 from entrepot.api.conditions import is_current, is_match, not_modified
-from entrepot.api.message import Header, Request, Response, empty_response
+from entrepot.api.message import Header, Headers, Request, Response, empty_response
 from entrepot.api.routes import Target
 from entrepot.content import Blob, Select
 from entrepot.oci.descriptor import Descriptor
@@ -36,7 +36,7 @@ class BlobHandlers:
             return not_modified(digest, [_FOR_EVER])
         if self._url_of is not None and await self._is_stored(repository, digest):
             return redirect_response(digest, self._url_of(digest))
-        return blob_response(digest, await repository.open_blob(digest, select(request, digest)))
+        return blob_response(digest, await repository.open_blob(digest, select(request.headers, digest)))
 
     async def head(self, request: Request, target: Target, repository: Repository) -> Response:
         digest = Digest.parse(target.argument)
@@ -56,10 +56,10 @@ class BlobHandlers:
         return empty_response(202)
 
 
-def select(request: Request, digest: Digest) -> Select | None:
+def select(headers: Headers, digest: Digest) -> Select | None:
     """What the request's Range wants of the blob; None is the whole."""
-    wanted = request.headers.get("range")
-    if wanted is None or not is_current(request.headers.get("if-range"), digest):
+    wanted = headers.get("range")
+    if wanted is None or not is_current(headers.get("if-range"), digest):
         return None
     return partial(_select, wanted, digest)
 

@@ -13,6 +13,7 @@ from entrepot.api.hits import HitHandlers
 from entrepot.api.listings import JSON
 from entrepot.api.message import Header, Request, Response, content_response, empty_response
 from entrepot.api.routes import Action, Endpoint, Routes, Target, match
+from entrepot.api.standing import Answer
 from entrepot.driver import NoSpace
 from entrepot.oci.errors import (
     EncodingUnsupported,
@@ -25,7 +26,7 @@ from entrepot.oci.errors import (
     encode,
     status_of,
 )
-from entrepot.registry import Hit, Naming
+from entrepot.registry import Naming
 from entrepot.telemetry import RequestFacts, get_logger, request_facts
 from entrepot.wire.via import Hop, Looping
 
@@ -86,12 +87,8 @@ class Dispatcher:
         self._provenance = tuple(provenance)
         self._hop = hop
 
-    def at_once(self, request: Request) -> Hit[Response] | None:
-        """The answer, where nothing has to be waited for; None: ask `answer`. May be called in any thread.
-
-        As long as it stands, the answer to a request without query, Range and condition is that to every other such one
-        for the same path; what a HEAD is answered with may lack the body of a GET's.
-        """
+    def at_once(self, request: Request) -> Answer | None:
+        """The answer, where nothing has to be waited for; None: ask `answer`. May be called in any thread."""
         path = request.path
         if self._hits is None or request.method not in _READING or not path.startswith(self._prefix):
             return None
@@ -102,12 +99,9 @@ class Dispatcher:
             target = None if target is None else self._locate(request, target)
             if target is None or not (self._admission is None or self._admission.knows(request, target)):
                 return None
-            hit = self._hits.answer(request, target)
+            return self._hits.answer(request, target, self._common)
         except RegistryError:
             return None
-        if hit is not None:
-            hit.value.headers.extend(self._common)
-        return hit
 
     @property
     def is_open(self) -> bool:

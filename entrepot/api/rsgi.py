@@ -113,12 +113,12 @@ class RsgiApplication:
         standing = None if key is None else self._standing.find(key, headers)
         if standing is not None:
             return standing
-        hit = self._dispatcher.at_once(request)
-        if hit is None:
+        answer = self._dispatcher.at_once(request)
+        if answer is None:
             return None
         if key is not None:
-            self._standing.keep(key, headers, hit)
-        return hit.value
+            self._standing.keep(key, headers, answer)
+        return answer.response
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         if self._meter is None:

@@ -14,7 +14,7 @@ from entrepot.mirror.caching import CachingRegistry
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName, Tag
-from entrepot.registry import Hit, Hits
+from entrepot.registry import Hit, Hits, Parts
 
 T = TypeVar("T")
 
@@ -65,6 +65,19 @@ class MirrorHits:
             return None
         size = blob.descriptor.size if blob.span is None else len(blob.span)
         return _noted(hit, partial(self._note, name, digest, "blob", size))
+
+    def parts(self, name: RepositoryName, digest: Digest) -> Hit[Parts] | None:
+        hit = self._inner.parts(name, digest)
+        if hit is None or self._is_local(name):
+            return hit
+        return Hit(partial(self._part, name, digest, hit.value), hit.stands)
+
+    def _part(self, name: RepositoryName, digest: Digest, read: Parts, select: Select) -> Blob | None:
+        blob = read(select)
+        if blob is None or blob.span is None or not self._is_whole(digest, blob.descriptor.size):
+            return None
+        self._note(name, digest, "blob", len(blob.span))
+        return blob
 
     def _note(self, name: RepositoryName, digest: Digest, kind: str, size: int) -> None:
         self._ledger.used(name, digest)

@@ -13,7 +13,7 @@ from entrepot.oci.descriptor import OCTET_STREAM, Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import DigestInvalid
 from entrepot.oci.names import RepositoryName, Tag
-from entrepot.registry import Hit
+from entrepot.registry import Hit, Parts
 from entrepot.storage import layout
 from entrepot.storage.blobs import SMALL, is_hollow, small_blob
 from entrepot.storage.links import parse_link
@@ -53,18 +53,17 @@ class LocalHits:
         return None if files is None else Hit(_descriptor(digest, files[1]), partial(_all_stand, files))
 
     def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Hit[Blob] | None:
-        part = None if select is None else self._part(name, digest, select)
-        if part is not None:
-            return Hit(part, _not_kept)
         files = self._readable(name, digest)
         blob = None if files is None else self._blob(digest, files[1], select)
         return None if files is None or blob is None else Hit(blob, partial(_all_stand, files))
 
-    def _part(self, name: RepositoryName, digest: Digest, select: Select) -> Blob | None:
-        """A short part, for which the file is opened anyway: it need not be looked at before."""
-        if self._link(name, digest) is None:
-            return None
-        part = self._resident.part_at_once(layout.blob_data(digest), partial(_short, select))
+    def parts(self, name: RepositoryName, digest: Digest) -> Hit[Parts] | None:
+        link = self._link(name, digest)
+        return None if link is None else Hit(partial(self._part, digest, layout.blob_data(digest)), link.stands)
+
+    def _part(self, digest: Digest, path: str, select: Select) -> Blob | None:
+        # The file is opened anyway: it need not be looked at before.
+        part = self._resident.part_at_once(path, partial(_short, select))
         if part is None:
             return None
         return Blob(Descriptor(OCTET_STREAM, digest, part.size), Bytes(part.content), part.span)
@@ -97,12 +96,7 @@ class LocalHits:
 
 def _short(select: Select, size: int) -> Span | None:
     span = select(size)
-    return None if span is None or len(span) > _LARGEST_COPY else span
-
-
-def _not_kept() -> bool:
-    """An answer to a range is given once: nobody has looked at what would have to stay the same."""
-    return False
+    return None if span is None or span.stop - span.start > _LARGEST_COPY else span
 
 
 def _descriptor(digest: Digest, data: Seen) -> Descriptor:

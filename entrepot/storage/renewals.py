@@ -16,7 +16,7 @@ from entrepot.driver import LocalPaths
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.names import RepositoryName, Tag
-from entrepot.registry import Hit, Hits
+from entrepot.registry import Hit, Hits, Parts
 from entrepot.storage import layout
 
 T = TypeVar("T")
@@ -79,6 +79,9 @@ class RenewedHits:
 
     def blob(self, name: RepositoryName, digest: Digest, select: Select | None = None) -> Hit[Blob] | None:
         return self._fresh(layout.layer_link(name, digest), lambda: self._inner.blob(name, digest, select))
+
+    def parts(self, name: RepositoryName, digest: Digest) -> Hit[Parts] | None:
+        return self._fresh(layout.layer_link(name, digest), lambda: self._inner.parts(name, digest))
 
     def _fresh(self, link: str, find: Callable[[], Hit[T] | None]) -> Hit[T] | None:
         if not self._renewals.is_fresh(link):

@@ -39,17 +39,17 @@ def parse_range(header: str, size: int) -> Span | None:
     if len(header) > _LONGEST_RANGE:
         return None
     match = _RANGE.fullmatch(header)
-    if match is None or match[1] == match[2] == "":
-        return None
-    if match[1] == "":
-        start, stop = max(0, size - int(match[2])), size
-    else:
-        start, stop = int(match[1]), size if match[2] == "" else min(size, int(match[2]) + 1)
-        if match[2] != "" and int(match[2]) < start:
+    first, last = ("", "") if match is None else match.groups()
+    if first:
+        start, stop = int(first), int(last) + 1 if last else size
+        if start >= size or stop <= start:
             raise Unsatisfiable(header)
-    if start >= size:
+        return Span(start, min(stop, size))
+    if not last:
+        return None
+    if not int(last) or not size:
         raise Unsatisfiable(header)
-    return Span(start, stop)
+    return Span(max(0, size - int(last)), size)
 
 
 def parse_content_range(header: str) -> Span:

@@ -76,6 +76,24 @@ def test_a_range_of_a_cold_blob_is_a_range(mirror: Mirror, asked: str, start: in
     assert answer.headers["Content-Length"] == str(stop - start)
 
 
+def test_ranges_of_a_warm_blob(mirror: Mirror) -> None:
+    """One after the other: each its own bytes, and a hit; one past the end is refused, and changes nothing."""
+    digest, content = mirror.add_blob(3 * MIB)
+    mirror.get(f"blobs/{digest}")
+    wait_until(mirror.data(digest).exists)
+
+    for round_ in range(40):
+        start = round_ * 65_537
+        if round_ % 7 == 6:
+            assert mirror.get(f"blobs/{digest}", Range=f"bytes={3 * MIB}-").status_code == 416
+        answer = mirror.get(f"blobs/{digest}", Range=f"bytes={start}-{start + 65_535}")
+        assert answer.status_code == 206
+        assert answer.content == content[start : start + 65_536]
+        assert answer.headers["X-Cache"] == "HIT"
+    mirror.data(digest).unlink()
+    assert mirror.get(f"blobs/{digest}", Range="bytes=0-1").headers["X-Cache"] == "MISS"
+
+
 def test_a_range_past_the_end_of_a_cold_blob_is_refused(mirror: Mirror) -> None:
     """With its size, as of a warm one."""
     digest, _ = mirror.add_blob(MIB)

@@ -4,14 +4,15 @@ import pytest
 
 from entrepot.api.dispatch import Dispatcher
 from entrepot.api.hits import HitHandlers
-from entrepot.api.message import Response
+from entrepot.api.message import PlainHeaders, Response
 from entrepot.api.routes import Action
+from entrepot.api.standing import Again, Answer
 from entrepot.content import Blob, Bytes, Manifest, Select
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import parse
 from entrepot.oci.names import RepositoryName, Tag
-from entrepot.registry import Hit
+from entrepot.registry import Hit, Parts
 from entrepot.storage.blobs import small_blob
 from entrepot.testing.images import image
 from tests.unit.api.requests import request, values
@@ -42,10 +43,18 @@ class Held:
             return None
         return Hit(small_blob(digest, b"hello", select), lambda: self.stands)
 
+    def parts(self, name: RepositoryName, digest: Digest) -> Hit[Parts] | None:
+        is_here = name == "team/app" and digest == BLOB
+        return Hit(_part, lambda: self.stands) if is_here else None
+
+
+def _part(select: Select) -> Blob | None:
+    return None if select(5) is None else small_blob(BLOB, b"hello", select)
+
 
 def find(
     method: str, path: str, headers: dict[str, str] | None = None, allowed: frozenset[Action] = READING
-) -> Hit[Response] | None:
+) -> Answer | None:
     """What a dispatcher with these hits, below `/prefix`, has to answer at once."""
     hits = HitHandlers(Held())
     dispatcher = Dispatcher({}, allowed, "/prefix", [("x-content-type-options", "nosniff")], hits)
@@ -56,8 +65,8 @@ def ask(
     method: str, path: str, headers: dict[str, str] | None = None, allowed: frozenset[Action] = READING
 ) -> Response | None:
     """The same, for those who do not ask how long it stands."""
-    hit = find(method, path, headers, allowed)
-    return None if hit is None else hit.value
+    answer = find(method, path, headers, allowed)
+    return None if answer is None else answer.response
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -132,13 +141,74 @@ def test_the_gate_is_asked_first() -> None:
     assert ask("GET", "/prefix/v2/team/app/manifests/1", allowed=frozenset({Action.PING})) is None
 
 
-def test_an_answer_stands_as_long_as_what_it_was_made_of() -> None:
-    """The dispatcher passes on what the store says."""
-    held = Held()
-    dispatcher = Dispatcher({}, READING, "", [], HitHandlers(held))
-    hit = dispatcher.at_once(request("GET", "/v2/team/app/manifests/1"))
+def again(held: Held, path: str, headers: dict[str, str] | None = None) -> Again:
+    """What answers such a request the next time."""
+    dispatcher = Dispatcher({}, READING, "", [("x-content-type-options", "nosniff")], HitHandlers(held))
+    answer = dispatcher.at_once(request("GET", path, headers))
+    assert answer is not None
+    assert answer.again is not None
+    return answer.again
 
-    assert hit is not None
-    assert hit.stands()
+
+NOTHING_ELSE = PlainHeaders.of({})
+
+
+@pytest.mark.parametrize("path", ["manifests/1", f"blobs/{BLOB}"])
+def test_an_answer_stands_as_long_as_what_it_was_made_of(path: str) -> None:
+    """The handler passes on what the store says."""
+    held = Held()
+    answer = again(held, f"/v2/team/app/{path}")
+
+    assert answer(NOTHING_ELSE) is not None
+    assert answer(PlainHeaders.of({"If-None-Match": "*"})) is None
     held.stands = False
-    assert not hit.stands()
+    assert answer(NOTHING_ELSE) is None
+
+
+def test_another_part_of_the_same_blob_has_its_own_place_and_all_headers() -> None:
+    """As long as the blob may be read."""
+    held = Held()
+    answer = again(held, f"/v2/team/app/blobs/{BLOB}", {"Range": "bytes=0-0"})
+    part = answer(PlainHeaders.of({"Range": "bytes=1-2"}))
+
+    assert part is not None
+    assert (part.status, part.body) == (206, Bytes(b"el"))
+    assert values(part, "content-range") == ["bytes 1-2/5"]
+    assert values(part, "x-content-type-options") == ["nosniff"]
+    assert values(part, "docker-distribution-api-version") == ["registry/2.0"]
+    held.stands = False
+    assert answer(PlainHeaders.of({"Range": "bytes=1-2"})) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Range": "bytes=5-"},
+        {"Range": "bytes=1-2", "If-None-Match": "*"},
+        {"Range": "bytes=1-2", "If-Range": '"other"'},
+    ],
+)
+def test_what_is_no_plain_part_is_not_answered_as_one(headers: dict[str, str]) -> None:
+    """It takes the ordinary way."""
+    answer = again(Held(), f"/v2/team/app/blobs/{BLOB}", {"Range": "bytes=0-0"})
+
+    assert answer(PlainHeaders.of(headers)) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("manifests/1", {"Range": "bytes=0-1"}),
+        (f"blobs/{BLOB}", {"Range": "bytes=0-1", "If-Range": '"other"'}),
+        (f"blobs/{BLOB}", {"Range": "lines=0-1"}),
+    ],
+)
+def test_a_whole_that_was_sent_instead_of_a_part_is_no_answer_to_the_next(path: str, headers: dict[str, str]) -> None:
+    """The next one may have a range that counts."""
+    dispatcher = Dispatcher({}, READING, "", [], HitHandlers(Held()))
+    answer = dispatcher.at_once(request("GET", f"/v2/team/app/{path}", headers))
+
+    assert answer is not None
+    assert answer.response.status == 200
+    assert answer.again is None

@@ -1,19 +1,14 @@
 """Answers that stand are found again by requests that are as plain, and by no others."""
 
-import pytest
-
-from entrepot.api.message import Header, PlainHeaders, Response
-from entrepot.api.standing import StandingAnswers
+from entrepot.api.message import Header, Headers, PlainHeaders, Response
+from entrepot.api.standing import Answer, StandingAnswers
 from entrepot.content import Bytes, LocalFile
-from entrepot.registry import Hit
 
 PLAIN = PlainHeaders.of({"Host": "registry.test", "Accept": "*/*"})
 NO_HEADERS: tuple[Header, ...] = ()
 
 
-def always() -> bool:
-    """It stands."""
-    return True
+RANGED = PlainHeaders.of({"Host": "registry.test", "Range": "bytes=0-1"})
 
 
 def answer(content: bytes = b"hello") -> Response:
@@ -21,35 +16,51 @@ def answer(content: bytes = b"hello") -> Response:
     return Response(200, NO_HEADERS, Bytes(content))
 
 
+def standing(response: Response) -> Answer:
+    """It stands."""
+    return Answer(response, lambda _: response)
+
+
 def test_an_answer_is_found_as_long_as_it_stands() -> None:
     """Under its own path; a new one takes its place."""
     answers, said = StandingAnswers(), [True]
     first, second = answer(), answer()
-    answers.keep("/a", PLAIN, Hit(first, lambda: said[0]))
+    answers.keep("/a", PLAIN, Answer(first, lambda _: first if said[0] else None))
 
     assert answers.find("/a", PLAIN) is first
     assert answers.find("/b", PLAIN) is None
     said[0] = False
     assert answers.find("/a", PLAIN) is None
-    answers.keep("/a", PLAIN, Hit(second, always))
+    answers.keep("/a", PLAIN, standing(second))
     assert answers.find("/a", PLAIN) is second
 
 
-@pytest.mark.parametrize("headers", [{"Range": "bytes=0-1"}, {"If-None-Match": "*"}], ids=["range", "condition"])
-def test_what_depends_on_more_than_its_key_is_neither_found_nor_kept(headers: dict[str, str]) -> None:
-    """Such a request may have another answer."""
-    answers, asked = StandingAnswers(), PlainHeaders.of(headers)
-    answers.keep("/a", asked, Hit(answer(), always))
+def test_parts_are_kept_apart() -> None:
+    """A request with a range is none for the whole, nor the other way round; each is asked with its headers."""
+    answers, whole = StandingAnswers(), answer()
+    asked: list[Headers] = []
+    answers.keep("/a", PLAIN, standing(whole))
+    assert answers.find("/a", RANGED) is None
+    answers.keep("/a", RANGED, Answer(answer(b"he"), asked.append))
 
-    assert answers.find("/a", PLAIN) is None
-    answers.keep("/a", PLAIN, Hit(answer(), always))
-    assert answers.find("/a", asked) is None
+    assert answers.find("/a", PLAIN) is whole
+    assert answers.find("/a", RANGED) is None
+    assert asked == [RANGED]
+
+
+def test_what_nobody_can_answer_again_is_not_kept() -> None:
+    """And takes nothing else's place."""
+    answers, whole = StandingAnswers(), answer()
+    answers.keep("/a", PLAIN, standing(whole))
+    answers.keep("/a", PLAIN, Answer(answer(), None))
+
+    assert answers.find("/a", PLAIN) is whole
 
 
 def test_the_answer_to_a_head_is_not_kept() -> None:
     """It has no body, and a GET would get none."""
     answers = StandingAnswers()
-    answers.keep("/a", PLAIN, Hit(Response(200), always))
+    answers.keep("/a", PLAIN, standing(Response(200)))
 
     assert answers.find("/a", PLAIN) is None
 
@@ -57,8 +68,8 @@ def test_the_answer_to_a_head_is_not_kept() -> None:
 def test_content_that_is_not_small_is_not_kept() -> None:
     """It would push out all others; a file costs nothing, however large."""
     answers = StandingAnswers()
-    answers.keep("/a", PLAIN, Hit(answer(bytes(65537)), always))
-    answers.keep("/b", PLAIN, Hit(Response(200, NO_HEADERS, LocalFile("/large")), always))
+    answers.keep("/a", PLAIN, standing(answer(bytes(65537))))
+    answers.keep("/b", PLAIN, standing(Response(200, NO_HEADERS, LocalFile("/large"))))
 
     assert answers.find("/a", PLAIN) is None
     assert answers.find("/b", PLAIN) is not None
@@ -68,7 +79,7 @@ def test_memory_is_bounded() -> None:
     """Of answers without end, 16 MiB at most are kept, the last among them."""
     answers = StandingAnswers()
     for number in range(1000):
-        answers.keep(f"/{number}", PLAIN, Hit(answer(bytes(65536)), always))
+        answers.keep(f"/{number}", PLAIN, standing(answer(bytes(65536))))
 
     found = [number for number in range(1000) if answers.find(f"/{number}", PLAIN) is not None]
     assert 0 < len(found) <= 256

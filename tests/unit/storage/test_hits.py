@@ -128,6 +128,23 @@ async def test_an_unlinked_blob_is_no_hit_any_more(store: Store) -> None:
     assert store.hits.stat_blob(APP, store.blob) is None
 
 
+async def test_parts_of_a_blob(store: Store) -> None:
+    """Read from the file each time; the link is confirmed by `stands`."""
+    hit = store.hits.parts(APP, store.blob)
+    assert hit is not None
+    part = hit.value(lambda size: Span(1, size))
+
+    assert part is not None
+    assert (part.body, part.span, part.descriptor.size) == (Bytes(b"ello"), Span(1, 5), 5)
+    assert hit.value(lambda _: None) is None
+    assert store.hits.parts(OTHER, store.blob) is None
+    os.unlink(store.driver.local_path(layout.blob_data(store.blob)))
+    assert hit.value(lambda size: Span(1, size)) is None
+    assert hit.stands()
+    os.unlink(store.driver.local_path(layout.layer_link(APP, store.blob)))
+    assert not hit.stands()
+
+
 async def test_a_moved_tag_is_seen_at_once(store: Store) -> None:
     """Another worker moved it: the old manifest is not answered under the tag again."""
     other, before = image(1), store.hits.manifest(APP, LATEST)
@@ -184,12 +201,15 @@ async def test_a_small_part_of_a_large_blob_is_a_hit(store: Store) -> None:
     """Read from what the kernel has in memory; a large part, and the whole, are sent by the server itself."""
     digest, large = await push_large(store, 2 * MIB)
 
-    part = store.hits.blob(APP, digest, lambda size: Span(size - 1000, size))
+    parts = store.hits.parts(APP, digest)
+    assert parts is not None
+    part = parts.value(lambda size: Span(size - 1000, size))
 
     assert part is not None
-    assert content_of(part) == large[-1000:]
-    assert (part.value.descriptor.size, part.value.span) == (len(large), Span(len(large) - 1000, len(large)))
-    assert store.hits.blob(OTHER, digest, lambda size: Span(0, 1)) is None
+    assert part.body == Bytes(large[-1000:])
+    assert (part.descriptor.size, part.span) == (len(large), Span(len(large) - 1000, len(large)))
+    assert parts.value(lambda size: Span(0, size)) is None
+    assert store.hits.parts(OTHER, digest) is None
 
 
 async def test_what_is_large_is_a_hit_as_a_file(store: Store) -> None:
