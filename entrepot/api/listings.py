@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from entrepot.api.message import Header, Request, Response, content_response
@@ -53,9 +54,7 @@ class ListingHandlers:
         link: list[Header] = []
         if page.more and limit:
             link = self._next(f"/v2/{target.name}/tags/list", {"n": str(limit), "last": page.items[-1]})
-        return content_response(
-            200, JSON, _encode({"name": target.asked or target.name, "tags": list(page.items)}), link
-        )
+        return content_response(200, JSON, _encode_tags(target.asked or target.name, page.items), link)
 
     async def referrers(self, request: Request, target: Target, repository: Repository) -> Response:
         subject = Digest.parse(target.argument)
@@ -78,6 +77,13 @@ class ListingHandlers:
 
 def _encode(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
+def _encode_tags(name: str, tags: Sequence[str]) -> bytes:
+    # No tag has a character that JSON escapes. For tens of thousands the library takes longer than all the rest.
+    quoted = '","'.join(tags)
+    text = f'"{quoted}"' if quoted else ""
+    return f'{{"name":{json.dumps(name)},"tags":[{text}]}}\n'.encode()
 
 
 def _count(request: Request) -> int | None:

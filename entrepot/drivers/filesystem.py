@@ -18,7 +18,7 @@ from entrepot.drivers import durable
 from entrepot.drivers.durable import is_temporary
 from entrepot.drivers.failures import reporting, translate
 from entrepot.drivers.open_files import GrowingFile, LockedFile, ReadFile, open_plain
-from entrepot.drivers.paths import LARGEST_GET, check_listable, check_path, is_name
+from entrepot.drivers.paths import LARGEST_GET, are_names, check_listable, check_path, is_name
 from entrepot.drivers.root import Root, RootMissing, closing_descriptor
 from entrepot.drivers.root_check import check_root
 from entrepot.drivers.seen import SeenFile
@@ -29,6 +29,7 @@ from entrepot.wire.ranges import Span
 _FEWEST_THREADS = 25  # Distribution's minimum for `maxthreads`
 _PIECE = 1 << 20
 _PROBED = 256 << 10  # the kernel reads ahead by 128 KiB and more
+_LEFT = ".tmp/"  # only what is called so can be a temporary file
 _CAPACITY = 32 << 20  # of the kept small files, in each process
 _PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MOST_TRUSTED = 16384  # about 5 MB of paths
@@ -185,8 +186,9 @@ class FilesystemDriver:
 
     def _list(self, path: str, after: str, limit: int | None) -> Sequence[str]:
         with reporting(path), closing_descriptor(self._root.open_directory(path)) as directory:
-            names = _names(directory, after)
-            return sorted(names) if limit is None else heapq.nsmallest(limit, names)
+            if limit is None:
+                return sorted(_all_names(directory, after))
+            return heapq.nsmallest(limit, _names(directory, after))
 
     async def move(self, source: str, target: str) -> None:
         check_path(source)
@@ -276,6 +278,13 @@ def _is_file(path: str) -> bool:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except (OSError, ValueError):
         return False
+
+
+def _all_names(directory: int, after: str) -> Iterable[str]:
+    # As `_names`; for tens of thousands it takes half of the time.
+    names = os.listdir(directory)
+    text = "/".join((*names, ""))
+    return names if not after and are_names(text) and _LEFT not in text else _names(directory, after)
 
 
 def _names(directory: int, after: str) -> Iterator[str]:

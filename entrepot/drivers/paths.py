@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 
 from entrepot.driver import PathInvalid
 
@@ -11,6 +12,7 @@ LARGEST_GET = 8 << 20
 
 _LONGEST_PATH = 3072  # leaves a quarter of PATH_MAX to the root
 _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]{1,255})+")
+_IN_NAMES = f"{string.ascii_letters}{string.digits}._-/".encode()
 _NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,255}")
 
 
@@ -32,6 +34,12 @@ def check_listable(path: str) -> None:
 def is_name(name: str) -> bool:
     """Whether `name` can be a segment of a path; what is called otherwise was not put there by a driver."""
     return _NAME.fullmatch(name) is not None
+
+
+def are_names(names: str) -> bool:
+    """`is_name` of all entries of a directory, for many at once: each followed by a `/`."""
+    # Surrogates stand for bytes that are no UTF-8; there is no entry "." or "..", and none that is too long.
+    return not names.encode("utf-8", "surrogatepass").translate(None, _IN_NAMES)
 
 
 def split_path(path: str) -> tuple[str, str]:

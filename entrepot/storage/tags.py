@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import compress
 
@@ -14,16 +15,27 @@ from entrepot.oci.names import RepositoryName, Tag, is_tag
 from entrepot.registry import Page
 from entrepot.storage import layout
 from entrepot.storage.links import read_link, write_link
+from entrepot.storage.recent import Recent
 from entrepot.storage.turns import taking_turns
 
 _BATCH = 1000
+
+_SEEN = 30.0
+"""Seconds for which a tag that was there is taken to be there as long as its directory is.
+
+Only a crash in the middle of its deletion, or of its first push, can make that wrong.
+"""
+
+_MOST_SEEN = 100_000  # tags, of all repositories together
 
 
 class Tags:
     """The tags of all repositories of a registry."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, clock: Callable[[], float] = time.monotonic) -> None:
         self._driver = driver
+        self._clock = clock
+        self._seen: Recent[RepositoryName, tuple[list[str], float]] = Recent(_MOST_SEEN, lambda seen: len(seen[0]))
 
     async def resolve(self, name: RepositoryName, tag: Tag) -> Digest:
         """Raises ManifestUnknown."""
@@ -78,7 +90,7 @@ class Tags:
         try:
             while wanted is None or len(found) < wanted:
                 names = await self._driver.list(layout.tags(name), after, wanted)
-                found += await self._current(name, names)
+                found += await (self._current(name, names) if limit is not None else self._all_current(name, names))
                 if wanted is None or len(names) < wanted:
                     break
                 after = names[-1]
@@ -98,6 +110,19 @@ class Tags:
             tags = [Tag.parse(text) for text in page.items]
             pointing += [tag async for tag in taking_turns(tags) if await self._named(name, tag) == digest]
         return pointing
+
+    async def _all_current(self, name: RepositoryName, tags: Sequence[str]) -> list[str]:
+        """As `_current`, of a whole list: to look at each takes longer than all the rest, so that is remembered."""
+        known, until = self._seen.get(name) or ([], 0.0)
+        if self._clock() >= until:
+            known, until = [], self._clock() + _SEEN
+        if known == tags:
+            return known
+        there = set(known)
+        there.update(await self._current(name, [tag for tag in tags if tag not in there]))
+        found = [tag for tag in tags if tag in there]
+        self._seen.put(name, (found, until))
+        return found
 
     async def _current(self, name: RepositoryName, tags: Sequence[str]) -> list[str]:
         present = await self._driver.present([layout.tag_current(name, tag) for tag in tags])

@@ -107,6 +107,27 @@ async def test_all_pages_together_are_all_tags_once(tags: Tags) -> None:
     assert found == [f"v{number:03}" for number in range(100) if number != 50] + ["v099a"]
 
 
+async def test_the_whole_list_remembers_what_it_has_seen_for_a_while(driver: Driver) -> None:
+    """What is new or gone is seen at once; what a crash has left half deleted, half a minute later."""
+    now = [0.0]
+    tags = Tags(driver, lambda: now[0])
+    await set_all(tags, "a", "b", "c")
+    assert (await tags.page(APP, "", None)).items == ["a", "b", "c"]
+    await tags.delete(APP, Tag("a"))
+    await set_all(tags, "d")
+    await driver.put(layout.tag_index(APP, Tag("e"), ONE), ONE.encode())
+    await driver.delete(layout.tag_current(APP, "b"))
+    now[0] = 29.0
+    for _ in range(2):
+        assert (await tags.page(APP, "", None)).items == ["b", "c", "d"]
+    await set_all(tags, "e")
+    assert (await tags.page(APP, "", None)).items == ["b", "c", "d", "e"]
+    assert (await tags.page(APP, "", 10)).items == ["c", "d", "e"]
+    now[0] = 30.0
+
+    assert (await tags.page(APP, "", None)).items == ["c", "d", "e"]
+
+
 async def test_a_tag_that_is_half_deleted_is_not_there(tags: Tags, driver: Driver) -> None:
     """Pages are full though names in between do not count, and end where nothing follows."""
     await set_all(tags, *(f"v{number:02}" for number in range(20)))
