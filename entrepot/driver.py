@@ -81,7 +81,10 @@ class Driver(Protocol):
         """What is there now."""
 
     async def present(self, paths: Sequence[str]) -> Sequence[bool]:
-        """For each path whether a plain file is there; for many of them cheaper than `stat`."""
+        """For each path whether a plain file is there; for many of them cheaper than `stat`.
+
+        Raises OSError where that cannot be told.
+        """
 
     async def list(self, path: str, after: str = "", limit: int | None = None) -> Sequence[str]:
         """The names of the direct children greater than `after`, sorted by code point, `limit` at most.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from entrepot.cli.configuration import ConfigPath, read
 from entrepot.config.durations import parse_period
+from entrepot.config.storage import Maintenance
+from entrepot.driver import PathInvalid
 from entrepot.server.collecting import NothingToCollect, build_garbage
 from entrepot.storage.garbage import Collected, Policy
 
@@ -33,6 +36,8 @@ def garbage_collect(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--age") from None
     loaded = read(config)
+    for text in _risks(loaded.configuration.storage.maintenance, seconds):
+        typer.echo(f"warning: {text}", err=True)
     policy = Policy(seconds, untagged=delete_untagged, dry_run=dry_run)
     try:
         # Where nobody pushes nobody has to be waited for.
@@ -42,10 +47,21 @@ def garbage_collect(
             collected = asyncio.run(garbage.collect())
         finally:
             close()
-    except (NothingToCollect, OSError) as error:
+    except (NothingToCollect, PathInvalid, OSError) as error:
         typer.echo(f"failed to garbage collect: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(_summary(collected, dry_run=dry_run))
+
+
+def _risks(maintenance: Maintenance, age: float) -> Iterator[str]:
+    """What may go that a client has just found, where the registry is written to meanwhile."""
+    if not age or maintenance.readonly.enabled:
+        return
+    settings = maintenance.garbagecollect
+    if not settings.enabled:
+        yield "without storage.maintenance.garbagecollect no server renews what clients find, however young it is"
+    elif age < settings.age:
+        yield f"a server keeps what clients find for {settings.age:g} s, which is longer than --age"
 
 
 def _silent(_: str) -> None:

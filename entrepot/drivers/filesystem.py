@@ -276,8 +276,8 @@ def _read_whole(descriptor: int, path: str, size: int) -> bytes:
 def _is_file(path: str) -> bool:
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
-    except (OSError, ValueError):
-        return False
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False  # anything else may be there: who takes it for absent would remove what it needs
 
 
 def _all_names(directory: int, after: str) -> Iterable[str]:

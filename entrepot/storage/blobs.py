@@ -140,7 +140,13 @@ class BlobStore:
         # Both names of an alias: the answer gives the one, the client has asked for the other.
         for known in {descriptor.digest, digest}:
             await write_link(self._driver, layout.layer_link(name, known), descriptor.digest)
-        return descriptor
+        if await self.has(descriptor.digest):
+            return descriptor
+        # Collected meanwhile, which takes a disk that stands still.
+        for known in {descriptor.digest, digest}:
+            with suppress(PathNotFound):
+                await self._driver.delete(layout.layer_link(name, known))
+        return None
 
 
 def is_hollow(digest: Digest, size: int) -> bool:

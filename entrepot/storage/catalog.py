@@ -11,15 +11,16 @@ from entrepot.storage import layout
 _BATCH = 256
 
 
-async def page_of_names(driver: Driver, after: str, limit: int) -> Page[str]:
+async def page_of_names(driver: Driver, after: str, limit: int, *, passes_over: bool = True) -> Page[str]:
     """Names greater than `after`, compared segment by segment (`a/b` before `a-b`); `limit` at most.
 
     A repository is what holds `_layers` or `_manifests`. Only the directories that can hold a name of the page are
-    read, and of each no more names at once than are needed. A symlink is passed over.
+    read, and of each no more names at once than are needed. A symlink is passed over, or raises PathInvalid where
+    `passes_over` is false; a file is always.
     """
     if limit <= 0:
         return Page((), more=False)
-    walk = _Walk(driver, limit + 1)
+    walk = _Walk(driver, limit + 1, passes_over=passes_over)
     await walk.below("", after.split("/") if after else [])
     return Page(walk.found[:limit], len(walk.found) > limit)
 
@@ -27,9 +28,10 @@ async def page_of_names(driver: Driver, after: str, limit: int) -> Page[str]:
 class _Walk:
     """A depth-first walk that stops when it has found `wanted` names."""
 
-    def __init__(self, driver: Driver, wanted: int) -> None:
+    def __init__(self, driver: Driver, wanted: int, *, passes_over: bool) -> None:
         self._driver = driver
         self._wanted = wanted
+        self._passes_over = passes_over
         self.found: list[str] = []
 
     async def below(self, parent: str, after: list[str]) -> None:
@@ -41,7 +43,10 @@ class _Walk:
         while len(self.found) < self._wanted:
             try:
                 names = await self._driver.list(_path(parent), last, _BATCH)
-            except (PathNotFound, PathInvalid):
+            except PathNotFound:
+                return
+            except PathInvalid:
+                await self._pass_over(_path(parent))
                 return
             for name in names:
                 # Not the registry's own `_layers` and the like, nor what somebody else has put there.
@@ -60,10 +65,17 @@ class _Walk:
         for marker in (layout.MANIFESTS, layout.LAYERS):
             try:
                 await self._driver.stat(f"{_path(name)}/{marker}")
-            except (PathNotFound, PathInvalid):
+            except PathNotFound:
+                continue
+            except PathInvalid:
+                await self._pass_over(_path(name))
                 continue
             return True
         return False
+
+    async def _pass_over(self, path: str) -> None:
+        if not self._passes_over and not (await self._driver.present([path]))[0]:
+            raise PathInvalid(f"{path}: a symbolic link, or no directory")
 
 
 def _is_name(text: str) -> bool:

@@ -44,12 +44,17 @@ def rename_away(data: str, evicted: str, expected: Identity) -> bool:
     return True
 
 
+def away_from(path: str) -> str:
+    """Where `remove_link` looks at a link; nobody reads it there."""
+    return path + _LEAVING
+
+
 def remove_link(path: str, is_young: Callable[[float], bool]) -> bool:
     """Remove a link and its directory, unless it is young by the time when it is gone. Raises OSError.
 
     Looked at after it was taken away, so that nobody can have renewed or replaced what is removed.
     """
-    away, was_there = path + _LEAVING, True
+    away, was_there = away_from(path), True
     try:
         os.rename(path, away)
     except FileNotFoundError:

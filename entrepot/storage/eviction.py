@@ -19,6 +19,7 @@ from entrepot.oci.errors import ManifestUnknown
 from entrepot.storage import layout
 from entrepot.storage.evicted import (
     Identity,
+    away_from,
     identify,
     remove,
     remove_directory,
@@ -120,7 +121,18 @@ class Eviction:
             return False
         except PathNotFound:
             log.debug("link_absent", path=path)
-        return await asyncio.to_thread(remove_link, self._place(path), is_young)
+        try:
+            return await asyncio.to_thread(remove_link, self._place(path), is_young)
+        except OSError as error:
+            log.error("link_not_removed", path=path, error=str(error))
+            return False
+
+    async def put_back(self, paths: Sequence[str]) -> None:
+        """Links that a crash has left under the name that `remove_old_link` gives them."""
+        for path, is_left in zip(paths, await self._driver.present([away_from(path) for path in paths]), strict=True):
+            if is_left:
+                log.info("link_put_back", path=path)
+                await asyncio.to_thread(rename_back, self._place(path), self._place(away_from(path)))
 
     async def free(self, marked: Mapping[Digest, Identity], needed: Needed) -> dict[Digest, int]:
         """Remove content that nobody needs, and say how many bytes each had. Waits until readers are done."""

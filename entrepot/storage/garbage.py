@@ -21,7 +21,7 @@ from entrepot.registry import Page
 from entrepot.storage import layout
 from entrepot.storage.catalog import page_of_names
 from entrepot.storage.contents import contents
-from entrepot.storage.links import read_link
+from entrepot.storage.links import read_link, write_link
 from entrepot.storage.manifests import Manifests
 from entrepot.storage.marks import Marks
 from entrepot.storage.reachability import Reachability, Reachable
@@ -41,7 +41,10 @@ class Remover(Protocol[Mark]):
     async def mark(self, digests: Iterable[Digest]) -> Mapping[Digest, Mark]: ...
     async def remove_link(self, path: str) -> None: ...
     async def remove_old_link(self, path: str, is_young: Callable[[float], bool]) -> bool: ...
+    async def put_back(self, paths: Sequence[str]) -> None: ...
     async def free(self, marked: Mapping[Digest, Mark], needed: Needed) -> Mapping[Digest, int]: ...
+    async def settle(self, away: Sequence[Digest], needed: Needed) -> Mapping[Digest, int]: ...
+    def left_away(self, digests: Sequence[Digest]) -> Sequence[Digest]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +100,43 @@ class Garbage(Generic[Mark]):
         with Marks() as marks:
             async for name in self._names():
                 self._say(name)
+                await self._put_back(name)
                 reachable = await self._mark(name, marks)
-                if not self._is_cached(name):
+                if reachable.garbage and not self._is_cached(name):
                     await self._sweep_manifests(name, reachable, collected)
+                    reachable = await self._left(name, reachable, marks)
                 await self._sweep_links(name, reachable, marks, collected)
             collected.marked = len(marks)
             # Each sweep waits for those who read or link just then, however little it has to do.
             unmarked: list[Digest] = []
             async for digests in contents(self._driver, _BATCH):
+                if not self._policy.dry_run and (away := self._remover.left_away(digests)):
+                    await self._remover.settle(away, self._linked)
                 unmarked += marks.missing(digests)
                 if len(unmarked) >= _BATCH:
                     await self._sweep_blobs(unmarked, collected)
                     unmarked = []
             await self._sweep_blobs(unmarked, collected)
         return collected
+
+    async def _put_back(self, name: RepositoryName) -> None:
+        """What a collection had taken away to look at when it was killed."""
+        if self._policy.dry_run:
+            return
+        for directory in (f"{layout.manifests(name)}/revisions", layout.layers(name)):
+            build = layout.layer_link if directory == layout.layers(name) else layout.revision_link
+            for algorithm in ENCODED_LENGTH:
+                digests = await self._digests(f"{directory}/{algorithm}", algorithm)
+                await self._remover.put_back([build(name, digest) for digest in digests])
+
+    async def _left(self, name: RepositoryName, before: Reachable, marks: Marks) -> Reachable:
+        """What the manifests need that are there now: some were used meanwhile, and so were not removed."""
+        if self._policy.dry_run:
+            return before
+        reachable = await self._reachability.everything(name)
+        marks.add(reachable.kept)
+        marks.add(reachable.needed)
+        return reachable
 
     async def _mark(self, name: RepositoryName, marks: Marks) -> Reachable:
         if self._policy.untagged and not self._is_cached(name):
@@ -129,7 +155,16 @@ class Garbage(Generic[Mark]):
         return modified > self._clock() - self._policy.age
 
     async def _sweep_manifests(self, name: RepositoryName, reachable: Reachable, collected: Collected) -> None:
-        gone = [digest for digest in reachable.garbage if await self._delete_manifest(name, digest)]
+        gone: list[Digest] = []
+        stays: set[Digest] = set()
+        async for digest in taking_turns(reachable.garbage):
+            if digest in stays:
+                continue
+            if await self._delete_manifest(name, digest):
+                gone.append(digest)
+            else:
+                # Used meanwhile, and with it what it leads to.
+                stays.update(reachable.leads_to(digest))
         for digest in gone:
             self._say(f"manifest eligible for deletion: {digest}")
         collected.manifests += len(gone)
@@ -139,15 +174,22 @@ class Garbage(Generic[Mark]):
     async def _delete_manifest(self, name: RepositoryName, digest: Digest) -> bool:
         if self._policy.dry_run:
             return True
+        link = layout.revision_link(name, digest)
         try:
             subject = (await self._manifests.get(name, digest)).parsed.subject
-        except ManifestUnknown:
+            if self._is_young((await self._driver.stat(link)).modified):
+                return False
+        except (ManifestUnknown, PathNotFound):
             return False
-        if not await self._remover.remove_old_link(layout.revision_link(name, digest), self._is_young):
-            return False
-        if subject is not None:
-            await self._remover.remove_link(layout.referrer_link(name, subject.digest, digest))
-        return True
+        if subject is None:
+            return await self._remover.remove_old_link(link, self._is_young)
+        # Before the manifest: whoever pushes it again meanwhile finds both, or brings both.
+        referrer = layout.referrer_link(name, subject.digest, digest)
+        await self._remover.remove_link(referrer)
+        is_gone = await self._remover.remove_old_link(link, self._is_young)
+        if not is_gone:
+            await write_link(self._driver, referrer, digest)
+        return is_gone
 
     async def _forget(self, name: RepositoryName, digests: Collection[Digest]) -> None:
         """Take manifests out of the history of all tags."""
@@ -214,7 +256,9 @@ class Garbage(Generic[Mark]):
     async def _names(self) -> AsyncIterator[RepositoryName]:
         page: Page[str] = Page((), more=True)
         while page.more:
-            page = await page_of_names(self._driver, page.items[-1] if page.items else "", _BATCH)
+            # What cannot be walked may need anything.
+            after = page.items[-1] if page.items else ""
+            page = await page_of_names(self._driver, after, _BATCH, passes_over=False)
             for name in page.items:
                 yield RepositoryName(name)
 

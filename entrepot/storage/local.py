@@ -10,7 +10,7 @@ from entrepot.driver import Driver, LocalPaths
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import BlobUnknown, DigestInvalid, Errors, ManifestTooLarge, ManifestUnknown
-from entrepot.oci.manifest import MANIFEST_LIMIT
+from entrepot.oci.manifest import MANIFEST_LIMIT, references
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Outcome, Page
 from entrepot.storage import layout
@@ -128,6 +128,8 @@ class LocalRepository:
         found = source or await find_source(registry.driver, registry.blobs, digest, registry.mountable)
         if found is None or not registry.mountable(found):
             return None
+        if registry.renewals is not None and not registry.renewals.renew(layout.layer_link(found, digest)):
+            return None
         return await registry.blobs.mount(self._name, digest, found)
 
     async def put_manifest(
@@ -151,20 +153,35 @@ class LocalRepository:
         await self._store(manifest, named)
         # Deleted while it was tagged: the tags may be gone as well, or name nothing. As if the deletion had come first.
         for _ in range(_DELETIONS):
-            if await self._registry.manifests.has(self._name, digest):
+            if await self._is_stored(digest, named):
                 break
             await self._store(manifest, named)
         return manifest
 
+    async def _is_stored(self, digest: Digest, named: Sequence[Tag]) -> bool:
+        if not await self._registry.manifests.has(self._name, digest):
+            return False
+        # The deletion of another manifest may have taken the tag along that had named it before.
+        return all([await self._registry.tags.names_something(self._name, tag) for tag in named])
+
     async def _check_references(self, manifest: Manifest) -> None:
         try:
-            await self._registry.references.check(self._name, manifest.parsed)
+            await self._find_references(manifest)
         except Errors:
             if self._registry.renewals is None:
                 raise
             # A collection looks at a link after it has taken it away, and puts it back where it is young.
             await asyncio.sleep(_LOOK_AGAIN)
-            await self._registry.references.check(self._name, manifest.parsed)
+            await self._find_references(manifest)
+
+    async def _find_references(self, manifest: Manifest) -> None:
+        # Renewed first: what is there then no collection removes before the manifest tells that it is needed.
+        if self._registry.renewals is not None:
+            for one in references(manifest.parsed):
+                self._renew(layout.layer_link(self._name, one.digest))
+            for one in manifest.parsed.manifests:
+                self._renew(layout.revision_link(self._name, one.digest))
+        await self._registry.references.check(self._name, manifest.parsed)
 
     async def _store(self, manifest: Manifest, named: Sequence[Tag]) -> None:
         await self._registry.manifests.put(self._name, manifest)

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress
 
 from entrepot.driver import Driver, PathInvalid, PathNotFound
+from entrepot.oci.descriptor import MANIFEST_TYPES, SCHEMA1
 from entrepot.oci.digest import ENCODED_LENGTH, Digest
 from entrepot.oci.errors import DigestInvalid, ManifestUnknown, NameUnknown
 from entrepot.oci.manifest import references
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Page
 from entrepot.storage import layout
-from entrepot.storage.links import read_link
+from entrepot.storage.links import parse_link
 from entrepot.storage.manifests import Manifests
 from entrepot.storage.tags import Tags
 from entrepot.storage.turns import taking_turns
+from entrepot.telemetry import get_logger
+
+log = get_logger(__name__)
 
 _BATCH = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Reachable:
-    """Of one repository. `needed` are blobs; where not all manifests could be read, nobody knows all of them."""
-
-    kept: Collection[Digest]
-    garbage: Sequence[Digest]
-    needed: frozenset[Digest]
-    all_read: bool
+_UNDERSTOOD = frozenset((*MANIFEST_TYPES, *SCHEMA1))
+_DIGEST = re.compile(rb"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +36,29 @@ class _Node:
     blobs: Sequence[Digest] = ()
     children: Sequence[Digest] = ()
     subject: Digest | None = None
+
+
+_Nodes = Mapping[Digest, _Node | None]
+"""All manifests of a repository; None is one that cannot be read."""
+
+
+class Reachable:
+    """Of one repository. `needed` are blobs; where not all could be read, nobody knows all of them.
+
+    `garbage` has what leads to others before these.
+    """
+
+    def __init__(self, nodes: _Nodes, kept: Collection[Digest], *, all_read: bool = True) -> None:
+        self._nodes = nodes
+        self.kept = kept
+        self.garbage = _parents_first([digest for digest in nodes if digest not in kept], nodes)
+        read = [node for digest in kept if (node := nodes[digest]) is not None]
+        self.needed = frozenset(digest for node in read for digest in node.blobs)
+        self.all_read = all_read and len(read) == len(kept)
+
+    def leads_to(self, digest: Digest) -> Collection[Digest]:
+        """What is kept for the sake of a manifest, itself included."""
+        return _closure((digest,), self._nodes)
 
 
 class Reachability:
@@ -51,17 +71,27 @@ class Reachability:
 
     async def everything(self, name: RepositoryName) -> Reachable:
         """All manifests are kept."""
-        nodes = {digest: await self._node(name, digest) async for digest in self._revisions(name)}
-        return _result(nodes, nodes)
+        nodes = await self._nodes(name)
+        return Reachable(nodes, nodes)
 
     async def tagged(self, name: RepositoryName, is_young: Callable[[float], bool]) -> Reachable:
         """Kept is what a tag names, what was linked not long ago, and what those lead to: an index to its manifests,
-        and each of them to its referrers.
+        and each of them to its referrers. All of it where a tag or a manifest cannot be read: it may need anything.
         """
-        nodes = {digest: await self._node(name, digest) async for digest in self._revisions(name)}
-        kept = {digest for digest in nodes if nodes[digest] is None or await self._is_young(name, digest, is_young)}
-        kept.update([digest async for digest in self._named(name) if digest in nodes])
-        return _result(nodes, _closure(kept, nodes))
+        nodes = await self._nodes(name)
+        try:
+            named = [digest async for digest in self._named(name)]
+        except (PathInvalid, DigestInvalid) as error:
+            log.error("tag_unreadable", repository=name, error=str(error))
+            return Reachable(nodes, nodes, all_read=False)
+        if None in nodes.values():
+            return Reachable(nodes, nodes)
+        kept = {digest for digest in nodes if await self._is_young(name, digest, is_young)}
+        kept.update(digest for digest in named if digest in nodes)
+        return Reachable(nodes, _closure(kept, nodes))
+
+    async def _nodes(self, name: RepositoryName) -> dict[Digest, _Node | None]:
+        return {digest: await self._node(name, digest) async for digest in self._revisions(name)}
 
     async def _is_young(self, name: RepositoryName, digest: Digest, is_young: Callable[[float], bool]) -> bool:
         try:
@@ -72,9 +102,14 @@ class Reachability:
     async def _node(self, name: RepositoryName, digest: Digest) -> _Node | None:
         """None where the manifest cannot be read."""
         try:
-            parsed = (await self._manifests.get(name, digest)).parsed
+            manifest = await self._manifests.get(name, digest)
         except (ManifestUnknown, PathInvalid):
             return None
+        parsed = manifest.parsed
+        if parsed.media_type not in _UNDERSTOOD:
+            # Whatever it names it may need.
+            named = [one for one in _named_in(manifest.content) if one != digest]
+            return _Node(named, named, None if parsed.subject is None else parsed.subject.digest)
         return _Node(
             [one.digest for one in references(parsed)],
             [one.digest for one in parsed.manifests],
@@ -99,13 +134,12 @@ class Reachability:
         while page.more:
             try:
                 page = await self._tags.page(name, page.items[-1] if page.items else "", _BATCH)
-            except (NameUnknown, PathInvalid):
+            except NameUnknown:
                 return
             async for tag in taking_turns(page.items):
-                try:
-                    yield await read_link(self._driver, layout.tag_current(name, Tag(tag)))
-                except (PathNotFound, PathInvalid):
-                    continue
+                # What is gone meanwhile names nothing; what is damaged may have named anything.
+                with suppress(PathNotFound):
+                    yield parse_link(await self._driver.get(layout.tag_current(name, Tag(tag))))
 
 
 def _digests(algorithm: str, names: Sequence[str]) -> list[Digest]:
@@ -116,7 +150,29 @@ def _digests(algorithm: str, names: Sequence[str]) -> list[Digest]:
     return found
 
 
-def _closure(kept: Collection[Digest], nodes: Mapping[Digest, _Node | None]) -> set[Digest]:
+def _named_in(content: bytes) -> list[Digest]:
+    return [Digest(found.decode()) for found in _DIGEST.findall(content)]
+
+
+def _parents_first(digests: Sequence[Digest], nodes: _Nodes) -> Sequence[Digest]:
+    """Each before those that it leads to, as far as there is no circle, which nobody can make."""
+    found = frozenset(digests)
+    ordered: dict[Digest, None] = {}
+    ahead = [(digest, False) for digest in reversed(digests)]
+    seen: set[Digest] = set()
+    while ahead:
+        digest, is_done = ahead.pop()
+        if is_done:
+            ordered[digest] = None
+        elif digest not in seen:
+            seen.add(digest)
+            node = nodes[digest]
+            ahead.append((digest, True))
+            ahead += [(child, False) for child in (() if node is None else node.children) if child in found]
+    return list(reversed(ordered))
+
+
+def _closure(kept: Collection[Digest], nodes: _Nodes) -> set[Digest]:
     referrers: dict[Digest, list[Digest]] = {}
     for digest, node in nodes.items():
         if node is not None and node.subject is not None:
@@ -130,13 +186,3 @@ def _closure(kept: Collection[Digest], nodes: Mapping[Digest, _Node | None]) -> 
                 reached.add(other)
                 ahead.append(other)
     return reached
-
-
-def _result(nodes: Mapping[Digest, _Node | None], kept: Collection[Digest]) -> Reachable:
-    read = [node for digest in kept if (node := nodes[digest]) is not None]
-    return Reachable(
-        kept=kept,
-        garbage=[digest for digest in nodes if digest not in kept],
-        needed=frozenset(digest for node in read for digest in node.blobs),
-        all_read=len(read) == len(kept),
-    )

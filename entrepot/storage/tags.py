@@ -44,6 +44,9 @@ class Tags:
         except PathNotFound:
             raise ManifestUnknown(f"unknown tag={tag}") from None
 
+    async def names_something(self, name: RepositoryName, tag: Tag) -> bool:
+        return await self._named(name, tag) is not None
+
     async def set(self, name: RepositoryName, tag: Tag, digest: Digest) -> None:
         """Point the tag at `digest`, which must be stored; durable. Distribution's collection needs the history."""
         await write_link(self._driver, layout.tag_index(name, tag, digest), digest)
