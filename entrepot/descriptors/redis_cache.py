@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
+from time import monotonic
 from typing import Any, Protocol
 
 from entrepot.oci.descriptor import Descriptor
@@ -41,6 +42,9 @@ _LONGEST = 30.0
 _LAST = 1.0
 """Seconds that the end of a worker waits for Redis."""
 
+_AGAIN = _LONGEST + _REST
+"""Seconds after which a deletion is told once more: another worker's batch may have been on its way for so long."""
+
 _Key = tuple[RepositoryName, Digest]
 
 
@@ -63,16 +67,19 @@ class Client(Protocol):
 
 class RedisCache:
     """One worker's. `connect` makes the client, in the event loop; who has just failed is not asked for `rest` seconds.
+    A deletion is told once more after `again` seconds.
 
     Run `run` beside the server: it alone writes, so that what is said last of a blob stands last in Redis.
     """
 
-    def __init__(self, connect: Callable[[], Client], rest: float = _REST) -> None:
+    def __init__(self, connect: Callable[[], Client], rest: float = _REST, again: float = _AGAIN) -> None:
         self._connect = connect
         self._rest = rest
+        self._pause = again
         self._client: Client | None = None
         self._coming: dict[_Key, Descriptor] = {}
-        self._leaving: dict[_Key, None] = {}
+        self._leaving: dict[_Key, bool] = {}  # whether for the last time
+        self._again: dict[_Key, float] = {}
         self._told: set[_Key] = set()
         self._awake = asyncio.Event()
         self._settled = asyncio.Event()
@@ -86,6 +93,7 @@ class RedisCache:
             self._told.clear()
         self._told.add(key)
         self._leaving.pop(key, None)
+        self._again.pop(key, None)
         self._coming[key] = descriptor
         self._awake.set()
 
@@ -93,10 +101,10 @@ class RedisCache:
         key = (name, digest)
         self._told.discard(key)
         self._coming.pop(key, None)
-        if len(self._leaving) >= _MOST_LEAVING:
+        if len(self._leaving) + len(self._again) >= _MOST_LEAVING:
             log.warning("redis_deletion_not_told", repository=name, digest=str(digest))
             return
-        self._leaving[key] = None
+        self._leaving[key] = False
         self._settled.clear()
         self._awake.set()
         if not self._fails:
@@ -108,8 +116,7 @@ class RedisCache:
         """Write what is noted, until cancelled; then what is still to be deleted, if that can be done at once."""
         try:
             while True:
-                await self._awake.wait()
-                self._awake.clear()
+                await self._wait()
                 while self._coming or self._leaving:
                     if not await self._flush():
                         self._settled.set()
@@ -124,19 +131,35 @@ class RedisCache:
                         await self._flush()
             await self._close()
 
+    async def _wait(self) -> None:
+        """Until there is something to be told."""
+        due = next(iter(self._again.values()), None)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if due is None else max(0.0, due - monotonic())):
+                await self._awake.wait()
+        self._awake.clear()
+        while self._again and next(iter(self._again.values())) <= monotonic():
+            key = next(iter(self._again))
+            del self._again[key]
+            self._leaving[key] = True
+
     async def _flush(self) -> bool:
-        leaving = list(islice(self._leaving, _BATCH))
+        leaving = dict(islice(self._leaving.items(), _BATCH))
         coming = [(key, self._coming.pop(key)) for key in list(islice(self._coming, _BATCH))]
         for key in leaving:
             del self._leaving[key]
         is_done = False
         try:
-            is_done = await self._send(leaving, coming)
+            is_done = await self._send(list(leaving), coming)
         finally:
-            if not is_done:
-                # A deletion waits for its turn, unless the blob has come again. What came is told when it is asked for.
-                self._leaving.update(dict.fromkeys(key for key in leaving if key not in self._coming))
-                self._told.difference_update(key for key, _ in coming)
+            if is_done:
+                due = monotonic() + self._pause
+                self._again.update((key, due) for key, is_last in leaving.items() if not is_last)
+            else:
+                # A deletion waits for its turn. What has come is told when it is asked for: it may be gone by then.
+                self._told.difference_update(key for key, _ in (*coming, *self._coming.items()))
+                self._coming.clear()
+                self._leaving.update(leaving)
         return is_done
 
     async def _send(self, leaving: Sequence[_Key], coming: Sequence[tuple[_Key, Descriptor]]) -> bool:

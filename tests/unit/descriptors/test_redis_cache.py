@@ -117,6 +117,24 @@ async def test_what_is_said_last_stands_last(redis: RedisServer) -> None:
         assert not is_told(redis, one.digest)
 
 
+async def test_a_deletion_is_told_once_more(redis: RedisServer) -> None:
+    """What another worker had on its way to a Redis that hung is taken away again."""
+    one, other = described(b"one"), described(b"other")
+    cache = RedisCache(lambda: connect(Settings(addr=redis.address)), rest=0.05, again=0.3)
+    running_cache = asyncio.create_task(cache.run())
+    cache.note(NAME, one)
+    await until(lambda: is_told(redis, one.digest))
+    await cache.forget(NAME, one.digest)
+    assert not is_told(redis, one.digest)
+    async with running(Settings(addr=redis.address)) as late:
+        late.note(NAME, one)
+        late.note(NAME, other)
+        await until(lambda: is_told(redis, other.digest))
+    await until(lambda: not is_told(redis, one.digest))
+    running_cache.cancel()
+    await asyncio.wait({running_cache})
+
+
 async def test_the_end_of_a_worker_takes_deletions_along(redis: RedisServer) -> None:
     """Also when it ends in the very moment."""
     one = described(b"one")
