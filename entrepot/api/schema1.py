@@ -36,7 +36,6 @@ class Schema1Handlers:
         self._plain = plain
         self._registry = registry
         self._signer = signer
-        self.delete = plain.delete
 
     async def get(self, request: Request, target: Target, repository: Repository) -> Response:
         reference = parse_reference(target.argument)
@@ -56,6 +55,9 @@ class Schema1Handlers:
             content, declared = await asyncio.to_thread(payload_of, content), SCHEMA1_SIGNED
             _check_name(content)
         return await self._plain.store(request, target, content, declared)
+
+    async def delete(self, request: Request, target: Target) -> Response:
+        return await self._plain.delete(request, target)
 
     def _answer(self, request: Request, manifest: Manifest) -> Response:
         if manifest.media_type not in SCHEMA1:

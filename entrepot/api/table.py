@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from entrepot.api.blobs import BlobHandlers
 from entrepot.api.listings import JSON, ListingHandlers, PageLimits
@@ -10,13 +11,22 @@ from entrepot.api.manifests import ManifestHandlers
 from entrepot.api.message import Request, Response, content_response
 from entrepot.api.provenance import reading
 from entrepot.api.routes import Action, Endpoint, Kind, Routes, Target
-from entrepot.api.schema1 import Schema1Handlers
 from entrepot.api.state import StateSigner
 from entrepot.api.uploads import UploadHandlers
 from entrepot.api.urls import Urls
 from entrepot.oci.digest import Digest
-from entrepot.registry import Registry
-from entrepot.schema1.signing import Signer
+from entrepot.registry import Registry, Repository
+
+
+class ForManifests(Protocol):
+    """Handlers of manifests."""
+
+    async def get(self, request: Request, target: Target, repository: Repository) -> Response: ...
+    async def put(self, request: Request, target: Target) -> Response: ...
+    async def delete(self, request: Request, target: Target) -> Response: ...
+
+
+Around = Callable[[ManifestHandlers], ForManifests]
 
 
 async def ping(request: Request, target: Target) -> Response:
@@ -31,11 +41,11 @@ def build_routes(
     limits: PageLimits,
     url_of: Callable[[Digest], str] | None = None,
     *,
-    schema1: Signer | None = None,
+    around: Around | None = None,
 ) -> Routes:
-    """The whole API over one registry; `url_of` as BlobHandlers have it, `schema1` where that is taken and given."""
+    """The whole API over one registry; `url_of` as BlobHandlers have it, `around` adds to manifests."""
     plain = ManifestHandlers(registry, urls)
-    manifests = plain if schema1 is None else Schema1Handlers(plain, registry, schema1)
+    manifests: ForManifests = plain if around is None else around(plain)
     blobs = BlobHandlers(registry, url_of)
     uploads = UploadHandlers(registry, urls, signer)
     listings = ListingHandlers(registry, urls, limits)

@@ -20,7 +20,7 @@ from entrepot.api.provenance import provenance
 from entrepot.api.routes import Action
 from entrepot.api.rsgi import RsgiApplication
 from entrepot.api.state import StateSigner
-from entrepot.api.table import build_routes
+from entrepot.api.table import Around, build_routes
 from entrepot.api.urls import Urls
 from entrepot.config.drivers import Filesystem
 from entrepot.config.http import Http
@@ -35,7 +35,6 @@ from entrepot.drivers.memory import MemoryDriver
 from entrepot.drivers.metered import Metered
 from entrepot.listener import PULL
 from entrepot.registry import Hits, Outcome, Registry
-from entrepot.schema1.signing import Signer
 from entrepot.server.authentication import build_authenticator
 from entrepot.server.logs import configure_logs
 from entrepot.server.metering import meter_for, written
@@ -75,10 +74,10 @@ def assemble(plan: Plan) -> RsgiApplication:
     middleware = configuration.middleware
     registry = wrapped(registry, middleware)
     url_of = None if configuration.storage.redirect.disable else redirection(middleware)
-    signer = build_signer(configuration)
+    around = build_around(configuration, registry)
     states, limits = StateSigner(plan.secret), build_limits(configuration)
-    routes = build_routes(registry, urls, states, limits, url_of, schema1=signer)
-    is_plain = signer is None and url_of is None and not wraps(middleware) and PULL not in wanted_actions(configuration)
+    routes = build_routes(registry, urls, states, limits, url_of, around=around)
+    is_plain = around is None and url_of is None and not wraps(middleware) and PULL not in wanted_actions(configuration)
     hits = served.hits if is_plain else None
     authenticator = build_authenticator(configuration.auth)
     dispatcher = Dispatcher(
@@ -192,12 +191,13 @@ def build_rules(configuration: Configuration) -> Rules:
     )
 
 
-def build_signer(configuration: Configuration) -> Signer | None:
-    """What signs manifests of schema 1; None where they are not served. Raises OSError and ValueError."""
-    schema1 = configuration.compatibility.schema1
-    if not schema1.enabled:
+def build_around(configuration: Configuration, registry: Registry) -> Around | None:
+    """What converts manifests for old clients; None where nobody asked for it. Raises OSError and ValueError."""
+    settings = configuration.compatibility.schema1
+    if not settings.enabled:
         return None
-    return Signer.read(schema1.signingkeyfile) if schema1.signingkeyfile else Signer.generate()
+    made: Around = import_module("entrepot.server.schema1").around(settings, registry)
+    return made
 
 
 def build_platforms(configuration: Configuration) -> frozenset[tuple[str, str]] | None:

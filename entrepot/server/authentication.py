@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from entrepot.auth.base import Authenticator
 from entrepot.auth.htpasswd import Htpasswd, HtpasswdInvalid, provision
-from entrepot.auth.keys import TrustedKeys
 from entrepot.auth.silly import Silly
-from entrepot.auth.token import Token
 from entrepot.config.auth import Auth
 from entrepot.telemetry import get_logger
 
@@ -28,19 +28,11 @@ def build_authenticator(auth: Auth) -> Authenticator | None:
             raise AuthInvalid(f"auth.htpasswd.path: {auth.htpasswd.path} {error}") from None
     if auth.token is None:
         return None
-    token = auth.token
     try:
-        keys = TrustedKeys.read(token.rootcertbundle, token.jwks)
+        made: Authenticator = import_module("entrepot.server.tokens").build_token(auth.token)
     except ValueError as error:
         raise AuthInvalid(f"auth.token: {error}") from None
-    return Token(
-        keys,
-        realm=token.realm,
-        service=token.service,
-        issuer=token.issuer,
-        algorithms=token.signingalgorithms,
-        redirect_path=token.autoredirectpath if token.autoredirect else "",
-    )
+    return made
 
 
 def provision_htpasswd(auth: Auth) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from entrepot.config.compatibility import Schema1
 from entrepot.config.drivers import Filesystem
 from entrepot.config.readable import unreadable_files
 from entrepot.config.root import Configuration
 from entrepot.drivers.filesystem import FilesystemDriver
-from entrepot.schema1.signing import Signer
 from entrepot.server.authentication import AuthInvalid, build_authenticator, provision_htpasswd
 from entrepot.server.listener import StartFailed
 from entrepot.server.middleware import check_middleware
@@ -31,15 +32,9 @@ def check_schema1(schema1: Schema1) -> None:
     """Raises StartFailed where the signing key cannot be used."""
     if not (schema1.enabled and schema1.signingkeyfile):
         return
-    try:
-        Signer.read(schema1.signingkeyfile).sign(b"{\n}")
-    except OSError as error:
-        reason = f"cannot read {schema1.signingkeyfile}: {error.strerror}"
-    except (ValueError, TypeError) as error:
-        reason = f"{schema1.signingkeyfile} holds no key to sign with: {error}"
-    else:
-        return
-    raise StartFailed(f"compatibility.schema1.signingkeyfile: {reason}")
+    reason = import_module("entrepot.server.schema1").problem(schema1.signingkeyfile)
+    if reason is not None:
+        raise StartFailed(f"compatibility.schema1.signingkeyfile: {reason}")
 
 
 def check_redis(configuration: Configuration) -> None:
