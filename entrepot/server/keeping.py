@@ -41,12 +41,19 @@ class Keeping:
         # The kernel ends the keeper when the thread that forked it ends: so it is one that waits for it.
         self._thread = threading.Thread(target=self._watch, name="keeping", daemon=True)
 
+    @property
+    def is_started(self) -> bool:
+        return self._thread.ident is not None
+
     def start(self) -> None:
         """Returns at once. Once only."""
         self._thread.start()
 
     def renew(self) -> None:
-        """End it, so that another takes its place; returns at once."""
+        """End it, so that another takes its place, or start it, where that was not done; returns at once."""
+        if not self.is_started:
+            self.start()
+            return
         self._renewing = True
         self._signal(signal.SIGTERM)
 

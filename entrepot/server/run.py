@@ -108,11 +108,14 @@ def _supervise(
         notify(READY)
         return is_new
 
-    has_keeper = debug is not None or wanted_duties(plan.configuration)
+    def is_kept() -> bool:
+        return debug is not None or bool(wanted_duties(renewal.plan.configuration))
+
     server = Supervisor(
         address,
         plan.patience,
-        partial(keep, duties) if has_keeper else None,
+        partial(keep, duties),
+        is_kept,
         renewed,
         **_server_options(plan.patience, workers),
     )

@@ -44,8 +44,9 @@ _MOST_LEAVING = 8
 class Supervisor(MPServer):
     """Runs workers on `address`; `options` are Granian's. `serve` raises SystemExit where no worker stays alive.
 
-    `keep` is what a further process does beside them until SIGTERM, if any. `renew` is asked at SIGHUP: where it says
-    yes, all are replaced, each by one that begins with what is new, and end when their last request has ended.
+    `keep` is what a further process does beside them until SIGTERM, from when `is_kept` says yes, which is asked at the
+    start and after each renewal. `renew` is asked at SIGHUP: where it says yes, all are replaced, each by one that
+    begins with what is new, and end when their last request has ended.
     """
 
     _shd: Any
@@ -55,6 +56,7 @@ class Supervisor(MPServer):
         address: Address,
         patience: Patience,
         keep: Callable[[], None] | None = None,
+        is_kept: Callable[[], bool] = lambda: True,
         renew: Callable[[], bool] = lambda: True,
         **options: Any,
     ) -> None:
@@ -64,6 +66,7 @@ class Supervisor(MPServer):
         self._pid = os.getpid()
         self._started = time.monotonic()
         self._renew = renew
+        self._is_kept = is_kept
         self._leaving: list[WorkerProcess] = []
         # By worker. Each has a socket of its own, among which the kernel spreads connections; a unix socket is shared.
         self._listening: dict[int, socket.socket] = {}
@@ -119,14 +122,14 @@ class Supervisor(MPServer):
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         """Start the workers, then the keeper."""
         super().startup(spawn_target, target_loader)
-        if self._keeping is not None:
+        if self._keeping is not None and self._is_kept():
             self._keeping.start()
 
     def _reload(self, spawn_target: Any, target_loader: Any) -> None:
         self.reload_signal = False
         self.main_loop_interrupt.clear()
         if self._renew():
-            if self._keeping is not None:
+            if self._keeping is not None and (self._keeping.is_started or self._is_kept()):
                 self._keeping.renew()
             for idx in range(self.workers):
                 self._replace(idx, spawn_target, target_loader)

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from tests.mirror.serving import wait_until
+from tests.process.keepers import keepers
 from tests.repositories import Repository
 from tests.servers import IN_MEMORY, Server, merge
 
@@ -39,6 +40,19 @@ def test_read_only_and_back(tmp_path: Path) -> None:
         reload(server, {"storage": {"maintenance": {"readonly": {"enabled": True}}}})
         everybody(server, lambda: upload_status(server) == 405)
         reload(server, {"storage": {"maintenance": {"readonly": {"enabled": False}}}})
+        everybody(server, lambda: upload_status(server) == 202)
+
+
+def test_a_duty_that_nobody_had_before(tmp_path: Path) -> None:
+    """What does them is started then, and lives on where there are none again."""
+    nothing = {"storage": {"maintenance": {"uploadpurging": {"enabled": False}}}}
+    (tmp_path / "down").touch()
+    check = {"file": str(tmp_path / "down"), "interval": "100ms", "threshold": 0}
+    with Server(tmp_path / "server", nothing) as server:
+        assert keepers(server.pid) == []
+        reload(server, {"health": {"file": [check]}})
+        everybody(server, lambda: upload_status(server) == 503)
+        reload(server, {"health": None})
         everybody(server, lambda: upload_status(server) == 202)
 
 
