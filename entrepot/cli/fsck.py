@@ -15,7 +15,7 @@ from entrepot.cli.configuration import ConfigPath, read
 from entrepot.config.drivers import Filesystem
 from entrepot.config.root import Configuration
 from entrepot.server.checking import Checking, NothingToCheck, build_checking
-from entrepot.storage.soundness import Finding
+from entrepot.storage.findings import Finding
 
 
 def fsck(
@@ -48,7 +48,7 @@ async def _check(configuration: Configuration, *, repair: bool) -> int:
         checking = build_checking(configuration, lambda size: progress.advance(task, size))
         try:
             if sys.stderr.isatty():
-                progress.update(task, total=await checking.soundness.size())
+                progress.update(task, total=await checking.contents.size())
             return await _findings(checking, repair=repair)
         finally:
             checking.close()
@@ -57,7 +57,7 @@ async def _check(configuration: Configuration, *, repair: bool) -> int:
 async def _findings(checking: Checking, *, repair: bool) -> int:
     count = 0
     # Content first: what is put aside then is not there for the links that name it.
-    for stage in (checking.soundness.contents, checking.soundness.repositories):
+    for stage in (checking.contents.findings, checking.soundness.findings):
         async for finding in stage():
             count += 1
             typer.echo(await _line(checking, finding, repair=repair))

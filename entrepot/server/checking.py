@@ -8,7 +8,10 @@ from typing import NamedTuple
 from entrepot.config.drivers import Filesystem
 from entrepot.config.root import Configuration
 from entrepot.drivers.filesystem import FilesystemDriver
+from entrepot.oci.names import RepositoryName
+from entrepot.server.assemble import build_rules
 from entrepot.server.mirroring import local_names
+from entrepot.storage.intact import Contents
 from entrepot.storage.mending import Mending
 from entrepot.storage.soundness import Soundness
 
@@ -18,19 +21,24 @@ class NothingToCheck(Exception):
 
 
 class Checking(NamedTuple):
-    """The check, what mends, and what closes their driver."""
+    """Both checks, what mends, and what closes their driver."""
 
+    contents: Contents
     soundness: Soundness
     mending: Mending
     close: Callable[[], None]
 
 
 def build_checking(configuration: Configuration, passed: Callable[[int], None]) -> Checking:
-    """`passed` as a Soundness's. Raises NothingToCheck, and OSError where the root is missing."""
+    """`passed` as of Contents. Raises NothingToCheck, and OSError where the root is missing."""
     storage = configuration.storage.driver
     if not isinstance(storage, Filesystem):
         raise NothingToCheck("only storage.filesystem is checked")
     driver = FilesystemDriver(storage.rootdirectory, storage.maxthreads)
     is_local = local_names(configuration.proxy)
-    soundness = Soundness(driver, driver, lambda name: configuration.proxy.enabled and not is_local(name), passed)
-    return Checking(soundness, Mending(driver), driver.close)
+
+    def is_cached(name: RepositoryName) -> bool:
+        return configuration.proxy.enabled and not is_local(name)
+
+    soundness = Soundness(driver, driver, is_cached, build_rules(configuration).needs)
+    return Checking(Contents(driver, driver, passed), soundness, Mending(driver, driver), driver.close)

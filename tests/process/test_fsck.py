@@ -152,6 +152,72 @@ def test_what_is_wrong_is_named_and_mended(store: Store, damage: Callable[[Store
     assert check(store.root) == []
 
 
+def test_an_ordinary_deletion_leaves_a_sound_store(store: Store) -> None:
+    """Of a referrer, too, whose directory stays."""
+    with store.server.client() as client:
+        assert Repository(client, NAME).delete(f"manifests/{store.referrer.digest}").status_code == 202
+
+    assert store.fsck().status == 0
+
+
+def elsewhere(store: Store, path: Path) -> None:
+    """Put it somewhere else, with a symbolic link in its place."""
+    target = store.server.directory / "elsewhere"
+    shutil.move(path, target)
+    path.symlink_to(target)
+
+
+def content_elsewhere(store: Store) -> None:
+    elsewhere(store, store.content(store.lone.blobs[0].digest).parent)
+
+
+def tags_elsewhere(store: Store) -> None:
+    elsewhere(store, store.path(layout.tags(NAME)))
+
+
+def repository_elsewhere(store: Store) -> None:
+    elsewhere(store, store.path(layout.repository(NAME)))
+
+
+def link_as_directory(store: Store) -> None:
+    path = store.path(layout.layer_link(NAME, Digest.parse(store.lone.blobs[0].digest)))
+    path.unlink()
+    path.mkdir()
+
+
+def huge_link(store: Store) -> None:
+    path = store.path(layout.revision_link(NAME, Digest.parse(store.lone.digest)))
+    os.truncate(path, 20 << 20)
+
+
+@pytest.mark.parametrize(
+    "oddity", [content_elsewhere, tags_elsewhere, repository_elsewhere, link_as_directory, huge_link]
+)
+def test_what_is_no_store_of_ours_is_told_and_the_check_goes_on(store: Store, oddity: Callable[[Store], None]) -> None:
+    """No traceback; what somebody has put elsewhere is still there after a repair, and so are the links to it."""
+    links = sorted(store.root.rglob("_layers/**/link"))
+    oddity(store)
+    damaged = store.index.children[0].blobs[0].digest
+    store.content(damaged).write_bytes(b"damaged")
+
+    for options in ((), ("--repair",)):
+        ended = store.fsck(*options)
+        assert ended.status == 1
+        assert "Traceback" not in ended.err
+        assert len(ended.out.splitlines()) > (1 if not options else 0)
+    if oddity is content_elsewhere:
+        lost = layout.layer_link(NAME, Digest.parse(damaged))
+        assert [path for path in links if not path.exists()] == [store.path(lost)]
+
+
+def test_an_index_need_not_have_what_the_configuration_does_not_ask_for(tmp_path: Path) -> None:
+    """It was taken without."""
+    settings = {"validation": {"manifests": {"indexes": {"platforms": "none"}}}}
+    with Server(tmp_path, settings) as server, server.client() as client:
+        assert Repository(client, NAME).put_manifest("v1", index()).status_code == 201
+        assert entrepot("fsck", str(server.directory / "config.yml")).status == 0
+
+
 def test_what_was_put_aside_is_kept(store: Store) -> None:
     """For whoever wants to look at it."""
     digest = Digest.parse(flip(store))
