@@ -14,6 +14,7 @@ from entrepot.config.types import as_text
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_.])?")
 _PORT = re.compile(r"[0-9]{1,5}")
 _LONGEST = 300
+_LONGEST_LABEL = 63  # RFC 1035 §2.3.4; longer ones are an error of the resolver's, not an unknown host
 _LONGEST_SOCKET_PATH = 107  # bytes, sun_path of unix(7) without its NUL
 
 
@@ -69,6 +70,8 @@ def _peer(value: object) -> str:
         host, port = parse_tcp(text)
         if not host or not port:
             raise Unfit("needs a host and a port to connect to, as in example.org:25")
+        if any(not 1 <= len(label) <= _LONGEST_LABEL for label in host.removesuffix(".").split(".")):
+            raise Unfit(f"{host[:64]!r} is not a host name or address")
     return text
 
 

@@ -13,6 +13,9 @@ from entrepot.telemetry import get_logger
 log = get_logger(__name__)
 
 
+_LONGEST_REASON = 300
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """A check by its name; it counts when it has failed `threshold` times in a row, or at once where that is 0."""
@@ -21,6 +24,19 @@ class Watched:
     check: Check
     interval: float
     threshold: int
+
+
+async def _failure(check: Check) -> str:
+    """Why the check failed; empty where it passed."""
+    try:
+        await check()
+    except Failing as failure:
+        return str(failure)
+    except Exception as error:
+        # Whatever a library comes up with: what cannot be checked is not well.
+        log.exception("health_check_broken")
+        return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+    return ""
 
 
 class Checkup:
@@ -40,22 +56,20 @@ class Checkup:
     async def run(self) -> None:
         """Until cancelled."""
         # What another process has found, that has ended since, is found again or not.
+        self._failures = {}
         self._state.set({})
-        await asyncio.gather(*map(self._repeat, self._checks))
+        async with asyncio.TaskGroup() as tasks:
+            for watched in self._checks:
+                tasks.create_task(self._repeat(watched))
 
     async def _repeat(self, watched: Watched) -> None:
         in_a_row = 0
         while True:
             await self._sleep(watched.interval)
-            try:
-                await watched.check()
-            except Failing as failure:
-                in_a_row += 1
-                if in_a_row >= max(1, watched.threshold):
-                    self._note(watched.name, str(failure))
-            else:
-                in_a_row = 0
-                self._note(watched.name, "")
+            failure = await _failure(watched.check)
+            in_a_row = in_a_row + 1 if failure else 0
+            if not failure or in_a_row >= max(1, watched.threshold):
+                self._note(watched.name, failure)
 
     def _note(self, name: str, failure: str) -> None:
         if failure == self._failures.get(name, ""):

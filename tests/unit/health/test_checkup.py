@@ -11,17 +11,18 @@ from entrepot.health.checkup import Checkup, Watched
 from entrepot.health.state import HealthState
 
 
+class Over(Exception):
+    """The script has come to its end."""
+
+
 class Script:
-    """A check that fails or not as it is written, and then ends the run."""
+    """A check that fails or not as it is written."""
 
     def __init__(self, results: Iterable[bool]) -> None:
         self._results: Iterator[bool] = iter(results)
 
     async def check(self) -> None:
-        passes = next(self._results, None)
-        if passes is None:
-            raise asyncio.CancelledError
-        if not passes:
+        if not next(self._results):
             raise Failing("it is broken")
 
 
@@ -33,9 +34,11 @@ async def seen(threshold: int, results: str) -> str:
         assert seconds == 7.0
         assert state.is_failing == bool(state.failures())
         said.append("x" if state.failures() == {"thing": "it is broken"} else ".")
+        if len(said) > len(results):
+            raise Over
 
     script = Script(result == "." for result in results)
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(ExceptionGroup):
         await Checkup([Watched("thing", script.check, 7.0, threshold)], state, sleep).run()
     return "".join(said)
 
@@ -54,6 +57,35 @@ async def test_a_check_counts_when_it_has_failed_often_enough_in_a_row(
 ) -> None:
     """All is well at first, and again after one that passes."""
     assert await seen(threshold, results) == expected
+
+
+async def test_a_check_that_is_broken_has_failed() -> None:
+    """Whatever it raises; the others go on."""
+    state, rounds = HealthState(), [0]
+
+    async def broken() -> None:
+        raise UnicodeError("label empty or too long")
+
+    async def sound() -> None:
+        rounds[0] += 1
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    checkup = Checkup([Watched("broken", broken, 1.0, 0), Watched("sound", sound, 1.0, 0)], state, sleep)
+    task = asyncio.create_task(checkup.run())
+    while rounds[0] < 3:
+        await asyncio.sleep(0)
+    assert state.failures() == {"broken": "UnicodeError: label empty or too long"}
+    task.cancel()
+    await asyncio.wait({task})
+    # A new run begins with what it finds itself.
+    rounds[0] = 0
+    task = asyncio.create_task(checkup.run())
+    while not (rounds[0] and state.failures()):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def test_checks_do_not_wait_for_each_other() -> None:
