@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
@@ -20,6 +22,9 @@ from entrepot.server.plan import Plan
 from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
+
+_PATIENCE, _STEP = 120.0, 0.2
+"""Seconds for a certificate in all, whatever a service that hangs does; and between looks whether anybody waits."""
 
 _LONGEST_SLEEP = 12 * 3600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 6 * 3600.0
@@ -36,8 +41,11 @@ def certified(configuration: Configuration) -> Configuration:
     return configuration.model_copy(update={"http": http.model_copy(update={"tls": tls})})
 
 
-def ensure_certificate(settings: LetsEncrypt) -> None:
-    """Fetch a certificate unless there is one; in a process of its own, which ends then. Raises StartFailed."""
+def ensure_certificate(settings: LetsEncrypt, goes_on: Callable[[], bool] = lambda: True) -> None:
+    """Fetch a certificate unless there is one; in a process of its own, which ends then. Raises StartFailed.
+
+    Also where it takes too long, or `goes_on` says no meanwhile.
+    """
     if not settings.cachefile:
         return
     try:
@@ -47,23 +55,30 @@ def ensure_certificate(settings: LetsEncrypt) -> None:
     if is_there:
         return
     log.info("certificate_asked_for", hosts=",".join(settings.hosts), directory=settings.directory)
-    failure = _fetched(settings)
+    failure = _fetched(settings, goes_on)
     if failure:
         raise StartFailed(f"http.tls.letsencrypt: no certificate was to be had: {failure}")
 
 
-def _fetched(settings: LetsEncrypt) -> str:
+def _fetched(settings: LetsEncrypt, goes_on: Callable[[], bool] = lambda: True) -> str:
     """The reason why not; empty where it has come. The library, and what it takes, is in no other process."""
     context: Any = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_fetch, args=(settings, sending))
     process.start()
     sending.close()
+    deadline = time.monotonic() + _PATIENCE
     try:
+        while not receiving.poll(_STEP):
+            if not goes_on():
+                return "the server ends"
+            if time.monotonic() > deadline:
+                return f"not in {_PATIENCE:g} s"
         return str(receiving.recv())
     except EOFError:
         return "the process that asks for it ended"
     finally:
+        process.kill()
         process.join()
         receiving.close()
 

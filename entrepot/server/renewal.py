@@ -41,13 +41,15 @@ class Renewal:
         self.plan = plan
         self.files = TlsFiles(plan.configuration.http.tls)
         self._read = read
-        self._is_certificate = False
 
-    def renew(self) -> bool:
-        """Take on what is new; False, said why, where all goes on as before."""
+    def renew(self, *, is_asked: bool, goes_on: Callable[[], bool]) -> bool:
+        """Take on what is new; False, said why, where all goes on as before.
+
+        Where nobody `is_asked` for it, it is for a certificate alone. What takes long ends when `goes_on` says no.
+        """
         old = self.plan
         try:
-            configuration = self._newest()
+            configuration = self._newest(goes_on) if is_asked else self.plan.configuration
             files = TlsFiles(configuration.http.tls)
         except ConfigurationError as error:
             for problem in error.problems:
@@ -64,17 +66,15 @@ class Renewal:
         log.info("reloaded")
         return True
 
-    def _newest(self) -> Configuration:
+    def _newest(self, goes_on: Callable[[], bool]) -> Configuration:
         old = self.plan.configuration
         if not isinstance(old.storage.driver, Filesystem):
             raise StartFailed("storage.inmemory: what the workers hold would be lost; restart the server instead")
-        # Where it is for a certificate, nobody has asked for the rest.
-        is_certificate, self._is_certificate = self._is_certificate, False
-        if is_certificate or self._read is None:
+        if self._read is None:
             return old
         configuration = kept(old, self._read())
         check(configuration)
-        ensure_certificate(configuration.http.tls.letsencrypt)
+        ensure_certificate(configuration.http.tls.letsencrypt, goes_on)
         return certified(configuration)
 
     def watch(self, changed: Callable[[], None]) -> None:
@@ -87,7 +87,6 @@ class Renewal:
             now = identity_of(self.files.tls)
             if now == before and now not in (told, self.files.identity):
                 told = now
-                self._is_certificate = True
                 changed()
             before = now
 

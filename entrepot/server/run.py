@@ -100,9 +100,9 @@ def _supervise(
         ready = [build_debug(renewal.plan, debug)] if debug is not None else []
         return assemble_duties(renewal.plan, ready)
 
-    def renewed() -> bool:
+    def renewed(is_asked: bool) -> bool:
         notify(reloading())
-        is_new = renewal.renew()
+        is_new = renewal.renew(is_asked=is_asked, goes_on=lambda: not server.interrupt_signal)
         if is_new:
             apply(server, renewal)
         notify(READY)
@@ -125,7 +125,7 @@ def _supervise(
     def announce() -> None:
         _announce(plan.configuration.http, address, debug)
         started(address)
-        renewal.watch(server.signal_handler_reload)
+        renewal.watch(server.look_again)
         notify(READY)
 
     @server.on_shutdown

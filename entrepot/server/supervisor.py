@@ -45,8 +45,9 @@ class Supervisor(MPServer):
     """Runs workers on `address`; `options` are Granian's. `serve` raises SystemExit where no worker stays alive.
 
     `keep` is what a further process does beside them until SIGTERM, from when `is_kept` says yes, which is asked at the
-    start and after each renewal. `renew` is asked at SIGHUP: where it says yes, all are replaced, each by one that
-    begins with what is new, and end when their last request has ended.
+    start and after each renewal. `renew` is asked at SIGHUP, or without one, which it is told, when `look_again` is
+    called: where it says yes, all are replaced, each by one that begins with what is new, and end when their last
+    request has ended.
     """
 
     _shd: Any
@@ -57,7 +58,7 @@ class Supervisor(MPServer):
         patience: Patience,
         keep: Callable[[], None] | None = None,
         is_kept: Callable[[], bool] = lambda: True,
-        renew: Callable[[], bool] = lambda: True,
+        renew: Callable[[bool], bool] = lambda _: True,
         **options: Any,
     ) -> None:
         super().__init__("entrepot", **options)
@@ -67,6 +68,7 @@ class Supervisor(MPServer):
         self._started = time.monotonic()
         self._renew = renew
         self._is_kept = is_kept
+        self._is_asked = False
         self._leaving: list[WorkerProcess] = []
         # By worker. Each has a socket of its own, among which the kernel spreads connections; a unix socket is shared.
         self._listening: dict[int, socket.socket] = {}
@@ -125,10 +127,20 @@ class Supervisor(MPServer):
         if self._keeping is not None and self._is_kept():
             self._keeping.start()
 
+    def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:
+        """SIGHUP."""
+        self._is_asked = True
+        super().signal_handler_reload(*args, **kwargs)
+
+    def look_again(self) -> None:
+        """Ask `renew`, though nobody has sent a signal. In any thread."""
+        super().signal_handler_reload()
+
     def _reload(self, spawn_target: Any, target_loader: Any) -> None:
         self.reload_signal = False
         self.main_loop_interrupt.clear()
-        if self._renew():
+        is_asked, self._is_asked = self._is_asked, False
+        if self._renew(is_asked):
             if self._keeping is not None and (self._keeping.is_started or self._is_kept()):
                 self._keeping.renew()
             for idx in range(self.workers):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -54,6 +55,24 @@ def test_a_duty_that_nobody_had_before(tmp_path: Path) -> None:
         everybody(server, lambda: upload_status(server) == 503)
         reload(server, {"health": None})
         everybody(server, lambda: upload_status(server) == 202)
+
+
+def test_who_stops_it_does_not_wait_for_a_service_that_hangs(tmp_path: Path) -> None:
+    """A reload that needs a certificate from it is given up."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        lets = {
+            "cachefile": str(tmp_path / "cache"),
+            "hosts": ["localhost"],
+            "directoryurl": f"https://127.0.0.1:{silent.getsockname()[1]}/directory",
+            "challengeaddr": "127.0.0.1:0",
+        }
+        with Server(tmp_path / "server") as server:
+            reload(server, {"http": {"tls": {"letsencrypt": lets}}})
+            asking, _ = silent.accept()
+            with asking:
+                server.stop()
+        output = (tmp_path / "server" / "log").read_text()
+        assert "no certificate was to be had: the server ends" in output
 
 
 def test_no_request_fails_meanwhile(tmp_path: Path) -> None:
