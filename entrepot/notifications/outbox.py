@@ -5,6 +5,7 @@ Each endpoint reads in order, and remembers how far it has come. Must not know H
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -51,6 +52,10 @@ class Outbox:
         self._most_bytes = most_bytes
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
+        self._registered: Collection[str] = ()
+        # Positions in one file mean nothing in the next: counted are those that were opened, and which one was read.
+        self._files = 0
+        self._read_in: dict[str, int] = {}
         self._turn = threading.Lock()
 
     def add(self, events: Sequence[Event]) -> int:
@@ -67,7 +72,10 @@ class Outbox:
         return self._run(insert)
 
     def register(self, names: Collection[str]) -> None:
-        """These endpoints are told, and no others; one that is new hears of what happens from now on."""
+        """These endpoints are told, and no others; one that is new hears of what happens from now on.
+
+        Should the file be replaced later, they are told all that comes into the new one.
+        """
 
         def note(connection: sqlite3.Connection) -> None:
             known = {name for (name,) in connection.execute("SELECT name FROM endpoints")}
@@ -78,7 +86,9 @@ class Outbox:
             rows = [(name, begin) for name in names if name not in known]
             connection.executemany("INSERT INTO endpoints VALUES (?, ?)", rows)
 
+        self._registered = ()
         self._run(note)
+        self._registered = tuple(names)
 
     def after(self, name: str, limit: int) -> list[Waiting]:
         """What the endpoint has not been told yet, in order; fewer than `limit` where they are large."""
@@ -92,6 +102,7 @@ class Outbox:
                 size += len(found[-1].event.body)
                 if size > _BATCH_BYTES:
                     break
+            self._read_in[name] = self._files
             return found
 
         return self._run(read, "BEGIN")
@@ -102,9 +113,11 @@ class Outbox:
         return self._run(lambda connection: int(connection.execute(query, (name,)).fetchone()[0]), "BEGIN")
 
     def told(self, name: str, position: int) -> None:
-        """The endpoint has come so far; what all have been told goes."""
+        """The endpoint has come so far in what `after` gave; what all have been told goes."""
 
         def note(connection: sqlite3.Connection) -> None:
+            if self._read_in.get(name, self._files) != self._files:
+                return  # that was in a file which is no more
             connection.execute("UPDATE endpoints SET position = ? WHERE name = ?", (position, name))
             connection.execute("DELETE FROM events WHERE id <= (SELECT MIN(position) FROM endpoints)")
 
@@ -146,16 +159,31 @@ class Outbox:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             # Events may name whom nobody else need know of.
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            uri = f"file:{quote(self._path)}?mode=rw"
-            connection = sqlite3.connect(
-                uri, timeout=_PATIENCE, isolation_level=None, check_same_thread=False, uri=True
-            )
+            self._connection, self._inode = self._connect(), _inode_of(self._path)
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        uri = f"file:{quote(self._path)}?mode=rw"
+        connection = sqlite3.connect(uri, timeout=_PATIENCE, isolation_level=None, check_same_thread=False, uri=True)
+        try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             for table in _TABLES:
                 connection.execute(table)
-            self._connection, self._inode = connection, _inode_of(self._path)
-        return self._connection
+            self._register_again(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _register_again(self, connection: sqlite3.Connection) -> None:
+        if not self._registered:
+            return
+        # None at all: this is another file than the one in which they were noted.
+        query = "INSERT INTO endpoints SELECT value, 0 FROM json_each(?) WHERE NOT EXISTS (SELECT * FROM endpoints)"
+        if connection.execute(query, (json.dumps(self._registered),)).rowcount > 0:
+            self._files += 1
+            log.warning("outbox_replaced", path=self._path)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

@@ -82,3 +82,22 @@ def test_what_was_taken_is_not_sent_again_after_an_end(outbox: Outbox, count: in
 
     assert first.taken + second.taken == list(range(250))
     outbox.close()
+
+
+def test_a_file_that_is_taken_away_holds_up_nobody(outbox: Outbox, tmp_path: Path) -> None:
+    """What comes into the next one is told, though delivery was begun with the one before."""
+    other = Outbox(str(tmp_path / "outbox.db"))
+
+    def is_told() -> bool:
+        if len(listener.taken) == 250 and outbox.pending(ENDPOINT.key) == 0:
+            for one in tmp_path.iterdir():
+                one.unlink()
+            other.add([Event("push", "a/b", "250")])
+        return 250 in listener.taken
+
+    listener = Listener()
+    asyncio.run(deliver(outbox, listener, is_told))
+
+    assert listener.taken == list(range(251))
+    outbox.close()
+    other.close()

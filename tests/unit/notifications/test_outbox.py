@@ -1,10 +1,12 @@
 """The outbox: in order, for each endpoint by itself, whatever becomes of its file."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from entrepot.notifications.events import Event, rfc3339
 from entrepot.notifications.outbox import Outbox
@@ -103,6 +105,60 @@ def test_a_file_that_is_taken_away_is_made_again(path: str) -> None:
         one.unlink()
 
     outbox.register(["a"])
+    outbox.add([event(1)])
+    assert waiting(outbox, "a") == ["1"]
+    outbox.close()
+
+
+def unlink(path: str) -> None:
+    """As somebody does who thinks that it is of no use."""
+    for one in Path(path).parent.iterdir():
+        one.unlink()
+
+
+def damage(path: str) -> None:
+    """All but the first page, while processes have it open."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = Path(path).read_bytes()
+    with Path(path).open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (len(content) - 4096))
+
+
+@pytest.mark.parametrize("spoil", [unlink, damage])
+def test_a_file_that_is_replaced_is_for_the_same_endpoints(path: str, spoil: Callable[[str], None]) -> None:
+    """All that comes into it, whatever place they had in the one before; and the log says so once."""
+    outbox = Outbox(path)
+    outbox.register(["a", "b"])
+    outbox.add([event(number) for number in range(10)])
+    last = outbox.after("a", 10)[-1].position
+    spoil(path)
+    with capture_logs() as lines:
+        other = Outbox(path)  # a worker's, which has no endpoints
+        other.add([event(10), event(11)])
+        outbox.told("a", last)
+
+        assert waiting(outbox, "a") == ["10", "11"]
+        assert waiting(outbox, "b") == ["10", "11"]
+        outbox.told("a", outbox.after("a", 1)[0].position)
+        outbox.close()
+        assert waiting(outbox, "a") == ["11"]
+    assert [line["event"] for line in lines].count("outbox_replaced") == 1
+    outbox.close()
+    other.close()
+
+
+@pytest.mark.parametrize("spoil", [unlink, damage])
+def test_a_file_that_only_the_delivering_process_finds_replaced(path: str, spoil: Callable[[str], None]) -> None:
+    """Before anybody has written to the new one."""
+    outbox = Outbox(path)
+    outbox.register(["a"])
+    outbox.add([event(0)])
+    spoil(path)
+    outbox.close()
+
+    assert waiting(outbox, "a") == []
     outbox.add([event(1)])
     assert waiting(outbox, "a") == ["1"]
     outbox.close()
