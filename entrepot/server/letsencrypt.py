@@ -11,15 +11,17 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from entrepot.certificates.shelf import Shelf
 from entrepot.config.address import parse_tcp
 from entrepot.config.root import Configuration
 from entrepot.config.tls import LetsEncrypt
 from entrepot.server.listener import StartFailed
 from entrepot.server.plan import Plan
 from entrepot.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from entrepot.certificates.shelf import Shelf
 
 log = get_logger(__name__)
 
@@ -36,9 +38,15 @@ def certified(configuration: Configuration) -> Configuration:
     http = configuration.http
     if not http.tls.letsencrypt.cachefile:
         return configuration
-    shelf = Shelf(http.tls.letsencrypt.cachefile)
+    shelf = _shelf(http.tls.letsencrypt.cachefile)
     tls = http.tls.model_copy(update={"certificate": shelf.certificate, "key": shelf.key})
     return configuration.model_copy(update={"http": http.model_copy(update={"tls": tls})})
+
+
+def _shelf(directory: str) -> Shelf:
+    # Its library takes megabytes of each process: only for those who ask for it.
+    made: Shelf = import_module("entrepot.certificates.shelf").Shelf(directory)
+    return made
 
 
 def ensure_certificate(settings: LetsEncrypt, goes_on: Callable[[], bool] = lambda: True) -> None:
@@ -49,7 +57,7 @@ def ensure_certificate(settings: LetsEncrypt, goes_on: Callable[[], bool] = lamb
     if not settings.cachefile:
         return
     try:
-        is_there = Shelf(settings.cachefile).renew_at(frozenset(settings.hosts)) is not None
+        is_there = _shelf(settings.cachefile).renew_at(frozenset(settings.hosts)) is not None
     except OSError as error:
         raise StartFailed(f"http.tls.letsencrypt.cachefile: {settings.cachefile}: {error.strerror}") from None
     if is_there:
@@ -95,7 +103,7 @@ def _fetch(settings: LetsEncrypt, sending: Any) -> None:
         port=address.port,
     )
     try:
-        client.obtain(order, Shelf(settings.cachefile))
+        client.obtain(order, _shelf(settings.cachefile))
         sending.send("")
     except client.NotObtained as error:
         sending.send(str(error))
@@ -108,7 +116,7 @@ class Certification:
         self._settings = settings
 
     async def run(self) -> None:
-        shelf, hosts = Shelf(self._settings.cachefile), frozenset(self._settings.hosts)
+        shelf, hosts = _shelf(self._settings.cachefile), frozenset(self._settings.hosts)
         pause = _FIRST_PAUSE
         while True:
             due = shelf.renew_at(hosts)
