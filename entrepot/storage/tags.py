@@ -82,7 +82,9 @@ class Tags:
         try:
             # Alone and first, so that no crash leaves a tag that is half there.
             await self._driver.delete(layout.tag_current(name, tag))
-            await self._driver.delete(layout.tag(name, tag))
+            # Durable takes a while, in which somebody may have set it anew.
+            if await self._named(name, tag) is None:
+                await self._driver.delete(layout.tag(name, tag))
         except PathNotFound:
             raise ManifestUnknown(f"unknown tag={tag}") from None
 

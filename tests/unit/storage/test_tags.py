@@ -16,6 +16,7 @@ from entrepot.storage import layout
 from entrepot.storage.links import read_link, write_link
 from entrepot.storage.local import LocalRegistry
 from entrepot.storage.tags import Tags
+from entrepot.storage.validation import Rules
 from entrepot.testing.images import image
 from entrepot.testing.registry_contents import push
 
@@ -105,6 +106,48 @@ async def test_all_pages_together_are_all_tags_once(tags: Tags) -> None:
             await set_all(tags, "v099a")
 
     assert found == [f"v{number:03}" for number in range(100) if number != 50] + ["v099a"]
+
+
+class SetMeanwhile(MemoryDriver):
+    """Another client sets the tag anew in the middle of its deletion."""
+
+    tags: Tags | None = None
+
+    async def delete(self, path: str) -> None:
+        await super().delete(path)
+        tags, self.tags = self.tags, None
+        if tags is not None:
+            await tags.set(APP, Tag("a"), TWO)
+
+
+async def test_a_tag_that_is_set_while_it_is_deleted_stays() -> None:
+    """Whoever was told that it is there finds it."""
+    driver = SetMeanwhile()
+    tags = Tags(driver)
+    await set_all(tags, "a")
+    driver.tags = tags
+
+    assert await tags.drop(APP, ONE) == ["a"]
+    assert await tags.resolve(APP, Tag("a")) == TWO
+
+
+async def test_a_push_whose_tag_is_deleted_meanwhile_sets_it_again() -> None:
+    """By the deletion of what it named before."""
+
+    class DeletedMeanwhile(MemoryDriver):
+        done = False
+
+        async def put(self, path: str, content: bytes) -> None:
+            await super().put(path, content)
+            if path.endswith("tags/a/current/link") and not self.done:
+                self.done = True
+                await self.delete(layout.tag(APP, Tag("a")))
+
+    registry = LocalRegistry(DeletedMeanwhile(), None, Rules())
+    made = image(1)
+    await push(registry.writer(APP), made, "a")
+
+    assert await registry.reader(APP).resolve(Tag("a")) == made.digest
 
 
 async def test_the_whole_list_remembers_what_it_has_seen_for_a_while(driver: Driver) -> None:
