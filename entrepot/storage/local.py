@@ -22,6 +22,7 @@ from entrepot.storage.referrers import Referrers
 from entrepot.storage.renewals import Renewals
 from entrepot.storage.sources import find_source
 from entrepot.storage.tags import Tags
+from entrepot.storage.turns import taking_turns
 from entrepot.storage.uploads import Uploads, UploadSession
 from entrepot.storage.validation import References, Rules
 
@@ -177,9 +178,9 @@ class LocalRepository:
     async def _find_references(self, manifest: Manifest) -> None:
         # Renewed first: what is there then no collection removes before the manifest tells that it is needed.
         if self._registry.renewals is not None:
-            for one in references(manifest.parsed):
+            async for one in taking_turns(references(manifest.parsed)):
                 self._renew(layout.layer_link(self._name, one.digest))
-            for one in manifest.parsed.manifests:
+            async for one in taking_turns(manifest.parsed.manifests):
                 self._renew(layout.revision_link(self._name, one.digest))
         await self._registry.references.check(self._name, manifest.parsed)
 
