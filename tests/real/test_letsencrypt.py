@@ -111,6 +111,13 @@ def shown(server: Server, trusted: str) -> int:
         return int(str(certificate["serialNumber"]), 16)
 
 
+def shows_another(server: Server, trusted: str, first: int) -> bool:
+    try:
+        return shown(server, trusted) != first
+    except ssl.SSLCertVerificationError:
+        return False  # on a busy machine the first one, which lives for seconds, may end before the next is there
+
+
 def test_a_certificate_is_fetched_kept_and_renewed(tmp_path: Path, pebble: Pebble) -> None:
     """Before the server serves; a restart goes on with it though the service is down; new connections see the next."""
     cache = tmp_path / "acme"
@@ -129,7 +136,7 @@ def test_a_certificate_is_fetched_kept_and_renewed(tmp_path: Path, pebble: Pebbl
         assert shown(server, root) == first
         os.kill(pebble._process.pid, signal.SIGCONT)  # type: ignore[union-attr]
 
-        wait_until(lambda: shown(server, root) != first)
+        wait_until(lambda: shows_another(server, root, first))
         assert "certificate_renewed" in server.output()
     finally:
         server.stop()
