@@ -172,6 +172,9 @@ class Supervisor(MPServer):
         if self._age(self._started) > self._patience.settling:
             # What makes Granian give up where a worker ends twice within seconds.
             self.respawned_wrks.clear()
+        if self.interrupt_signal:
+            # It came between the loop's look for it and the clearing: nothing else would wake the loop again.
+            self.main_loop_interrupt.set()
 
     def _mourn(self, idx: int, worker: WorkerProcess) -> None:
         log.error("worker_ended", worker=idx + 1, pid=worker.inner.pid, status=worker.inner.exitcode)
