@@ -192,7 +192,7 @@ def build_rules(configuration: Configuration) -> Rules:
 
 
 def build_around(configuration: Configuration, registry: Registry) -> Around | None:
-    """What converts manifests for old clients; None where nobody asked for it. Raises OSError and ValueError."""
+    """What converts manifests for old clients; None where nobody asked for it. Raises what reading its key raises."""
     settings = configuration.compatibility.schema1
     if not settings.enabled:
         return None

@@ -49,7 +49,7 @@ class Renewal:
         """
         old = self.plan
         try:
-            configuration = self._newest(goes_on) if is_asked else self.plan.configuration
+            configuration = self._newest(is_asked=is_asked, goes_on=goes_on)
             files = TlsFiles(configuration.http.tls)
         except ConfigurationError as error:
             for problem in error.problems:
@@ -66,11 +66,11 @@ class Renewal:
         log.info("reloaded")
         return True
 
-    def _newest(self, goes_on: Callable[[], bool]) -> Configuration:
+    def _newest(self, *, is_asked: bool, goes_on: Callable[[], bool]) -> Configuration:
         old = self.plan.configuration
         if not isinstance(old.storage.driver, Filesystem):
             raise StartFailed("storage.inmemory: what the workers hold would be lost; restart the server instead")
-        if self._read is None:
+        if self._read is None or not is_asked:
             return old
         configuration = kept(old, self._read())
         check(configuration)

@@ -15,7 +15,7 @@ from entrepot.schema1.signing import Signer
 
 
 def around(settings: Schema1, registry: Registry) -> Around:
-    """What stands around the handlers of manifests. Raises OSError and ValueError."""
+    """What stands around the handlers of manifests. Raises what `Signer.read` raises."""
     signer = Signer.read(settings.signingkeyfile) if settings.signingkeyfile else Signer.generate()
     return partial(Schema1Handlers, registry=registry, signer=signer)
 

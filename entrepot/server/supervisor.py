@@ -56,9 +56,9 @@ class Supervisor(MPServer):
         self,
         address: Address,
         patience: Patience,
-        keep: Callable[[], None] | None = None,
-        is_kept: Callable[[], bool] = lambda: True,
-        renew: Callable[[bool], bool] = lambda _: True,
+        keep: Callable[[], None],
+        is_kept: Callable[[], bool],
+        renew: Callable[[bool], bool],
         **options: Any,
     ) -> None:
         super().__init__("entrepot", **options)
@@ -74,7 +74,7 @@ class Supervisor(MPServer):
         self._listening: dict[int, socket.socket] = {}
         # The keeper is forked in a thread of its own: it must know of every socket to close it.
         self._forking = threading.Lock()
-        self._keeping = Keeping(partial(self._begin_keeping, keep), self._forking) if keep is not None else None
+        self._keeping = Keeping(partial(self._begin_keeping, keep), self._forking)
 
     def _init_shared_socket(self) -> None:
         self._ssp = self._sso = None
@@ -124,7 +124,7 @@ class Supervisor(MPServer):
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         """Start the workers, then the keeper."""
         super().startup(spawn_target, target_loader)
-        if self._keeping is not None and self._is_kept():
+        if self._is_kept():
             self._keeping.start()
 
     def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:
@@ -141,12 +141,11 @@ class Supervisor(MPServer):
         self.main_loop_interrupt.clear()
         is_asked, self._is_asked = self._is_asked, False
         if self._renew(is_asked):
-            if self._keeping is not None and (self._keeping.is_started or self._is_kept()):
+            if self._keeping.is_started or self._is_kept():
                 self._keeping.renew()
             for idx in range(self.workers):
                 self._replace(idx, spawn_target, target_loader)
-        if self.interrupt_signal or self.interrupt_children:
-            self.main_loop_interrupt.set()  # it came meanwhile
+        self._wake()
 
     def _replace(self, idx: int, spawn_target: Any, target_loader: Any) -> None:
         if self.interrupt_signal:
@@ -172,8 +171,11 @@ class Supervisor(MPServer):
         if self._age(self._started) > self._patience.settling:
             # What makes Granian give up where a worker ends twice within seconds.
             self.respawned_wrks.clear()
-        if self.interrupt_signal:
-            # It came between the loop's look for it and the clearing: nothing else would wake the loop again.
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the loop look again at what came before the event was cleared: nothing else would."""
+        if self.interrupt_signal or self.interrupt_children or self.reload_signal:
             self.main_loop_interrupt.set()
 
     def _mourn(self, idx: int, worker: WorkerProcess) -> None:
@@ -209,8 +211,7 @@ class Supervisor(MPServer):
 
     def shutdown(self, exit_code: int = 0) -> None:
         """End the keeper, which takes no time, and the workers."""
-        if self._keeping is not None:
-            self._keeping.stop()
+        self._keeping.stop()
         if self._address.passed >= 0:
             self._leave()
         self.wrks += [one for one in self._leaving if one.is_alive()]

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tests.http.certificates import make_pair
 from tests.mirror.serving import wait_until
 from tests.process.keepers import keepers
 from tests.repositories import Repository
@@ -55,6 +56,18 @@ def test_a_duty_that_nobody_had_before(tmp_path: Path) -> None:
         everybody(server, lambda: upload_status(server) == 503)
         reload(server, {"health": None})
         everybody(server, lambda: upload_status(server) == 202)
+
+
+def test_a_registry_in_memory_loses_nothing_to_a_new_certificate(tmp_path: Path) -> None:
+    """Its workers are not replaced; the log says why."""
+    pair = make_pair(tmp_path)
+    with Server(tmp_path / "server", merge(IN_MEMORY, {"http": {"tls": pair.settings}})) as server:
+        with server.client() as client:
+            digest = Repository(client, "a").push_blob(b"content")
+        make_pair(tmp_path)
+        wait_until(lambda: "not_reloaded" in server.output())
+        with server.client() as client:
+            assert Repository(client, "a").get(f"blobs/{digest}").content == b"content"
 
 
 def test_who_stops_it_does_not_wait_for_a_service_that_hangs(tmp_path: Path) -> None:
