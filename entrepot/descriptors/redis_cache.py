@@ -154,12 +154,13 @@ class RedisCache:
         finally:
             if is_done:
                 due = monotonic() + self._pause
-                self._again.update((key, due) for key, is_last in leaving.items() if not is_last)
+                again = (key for key, is_last in leaving.items() if not is_last and key not in self._coming)
+                self._again.update(dict.fromkeys(again, due))
             else:
                 # A deletion waits for its turn. What has come is told when it is asked for: it may be gone by then.
                 self._told.difference_update(key for key, _ in (*coming, *self._coming.items()))
                 self._coming.clear()
-                self._leaving.update(leaving)
+                self._leaving = leaving | self._leaving
         return is_done
 
     async def _send(self, leaving: Sequence[_Key], coming: Sequence[tuple[_Key, Descriptor]]) -> bool:

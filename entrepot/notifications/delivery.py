@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
@@ -102,10 +103,14 @@ class Delivery:
                 if monotonic() >= due:
                     await self._note(endpoint, told)
                     noted, due = told, monotonic() + _NOTING
-        finally:
-            # Also when the keeper is asked to end: only a crash makes an event be sent twice.
+        except asyncio.CancelledError:
+            # The keeper is asked to end: only a crash, or an outbox that fails, makes an event be sent twice.
             if told > noted:
-                await self._note(endpoint, told)
+                with suppress(sqlite3.Error, OSError):
+                    await self._note(endpoint, told)
+            raise
+        if told > noted:
+            await self._note(endpoint, told)
 
     async def _note(self, endpoint: Endpoint, position: int) -> None:
         # A thread has it at once: whoever is cancelled meanwhile, it is written.
