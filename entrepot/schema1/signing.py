@@ -32,12 +32,12 @@ class Signer:
 
     @classmethod
     def read(cls, path: str) -> Self:
-        """From PEM, or from a JSON Web Key where the file is called so. Raises OSError and ValueError."""
+        """From PEM, or from a JSON Web Key where the file is called so. Raises OSError, ValueError and TypeError."""
         with Path(path).open("rb") as file:
             content = file.read(_LARGEST_FILE)
         key = _read_jwk(content) if path.endswith(_JWK_SUFFIXES) else load_pem_private_key(content, None)
         if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-            raise ValueError("neither an elliptic curve nor an RSA key")  # noqa: TRY004  # of the file, not of a caller
+            raise TypeError("neither an elliptic curve nor an RSA key")
         return cls(key)
 
     @classmethod

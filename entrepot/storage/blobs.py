@@ -140,13 +140,9 @@ class BlobStore:
         # Both names of an alias: the answer gives the one, the client has asked for the other.
         for known in {descriptor.digest, digest}:
             await write_link(self._driver, layout.layer_link(name, known), descriptor.digest)
-        if await self.has(descriptor.digest):
-            return descriptor
-        # Collected meanwhile, which takes a disk that stands still.
-        for known in {descriptor.digest, digest}:
-            with suppress(PathNotFound):
-                await self._driver.delete(layout.layer_link(name, known))
-        return None
+        # None where it was collected meanwhile, which takes a disk that stands still. The links stay: they grant
+        # nothing, and may be those of somebody who is just bringing the content.
+        return descriptor if await self.has(descriptor.digest) else None
 
 
 def is_hollow(digest: Digest, size: int) -> bool:

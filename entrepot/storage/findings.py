@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from entrepot.driver import PathInvalid
 from entrepot.oci.digest import Digest
 from entrepot.storage.evicted import Identity
+
+T = TypeVar("T")
 
 Check = Callable[[], Awaitable[str | None]]
 """Says what is wrong with one thing; None: nothing, or it is gone."""
@@ -38,15 +41,16 @@ class Finding:
     check: Check | None = None
 
 
-async def confirmed(check: Check, pause: float) -> str | None:
-    """What a check says twice, with `pause` seconds between; what it cannot look at is wrong as well."""
-    if await checked(check) is None:
+async def confirmed(look: Callable[[], Awaitable[T | None]], pause: float) -> T | None:
+    """What is said the second time, `pause` seconds after the first; None where either time it was nothing."""
+    if await look() is None:
         return None
     await asyncio.sleep(pause)
-    return await checked(check)
+    return await look()
 
 
 async def checked(check: Check) -> str | None:
+    """What the check says, or why it could not be made."""
     try:
         return await check()
     except PathInvalid:

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from entrepot.driver import Driver, LocalPaths, PathInvalid, PathNotFound
@@ -16,7 +17,7 @@ from entrepot.oci.digest import Digest
 from entrepot.storage import layout
 from entrepot.storage.contents import contents
 from entrepot.storage.evicted import Identity
-from entrepot.storage.findings import Finding
+from entrepot.storage.findings import Finding, confirmed
 
 _BATCH = 1000
 _AT_ONCE = 2
@@ -53,17 +54,11 @@ class Contents:
         async for digests in contents(self._driver, _BATCH):
             for start in range(0, len(digests), _AT_ONCE):
                 some = digests[start : start + _AT_ONCE]
-                found = await asyncio.gather(*map(self._confirmed, some))
+                found = await asyncio.gather(*(confirmed(partial(self._look, one), self._pause) for one in some))
                 for digest, damage in zip(some, found, strict=True):
                     if damage is not None:
                         text = f"{digest}: {damage.text}"
                         yield Finding(text, content=digest if damage.is_certain else None, identity=damage.identity)
-
-    async def _confirmed(self, digest: Digest) -> _Damage | None:
-        if await self._look(digest) is None:
-            return None
-        await asyncio.sleep(self._pause)
-        return await self._look(digest)
 
     async def _look(self, digest: Digest) -> _Damage | None:
         path = layout.blob_data(digest)

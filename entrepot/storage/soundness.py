@@ -82,7 +82,7 @@ class Soundness:
                 self._unlisted.clear()
 
     async def _confirmed(self, check: Check) -> str | None:
-        return await confirmed(check, self._pause)
+        return await confirmed(partial(checked, check), self._pause)
 
     async def _links(self, name: RepositoryName) -> AsyncIterator[Finding]:
         for directory, is_layer in ((layout.layers(name), True), (f"{layout.manifests(name)}/revisions", False)):

@@ -135,7 +135,7 @@ class UploadSession:
                     await self._uploads.blobs.adopt(self._data, digest)
                     await self._uploads.blobs.link(self._name, digest)
                     if not await self._uploads.blobs.has(digest):
-                        # Collected meanwhile, which takes a disk that stands still: nobody is told that it is here.
+                        # Collected meanwhile, as in `mount`: nobody is told that it is here.
                         raise BlobUploadUnknown(self.id)
             finally:
                 # Also after a failure: without its data nobody can go on with it.
