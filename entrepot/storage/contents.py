@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from entrepot.driver import Driver, PathInvalid, PathNotFound
 from entrepot.oci.digest import ENCODED_LENGTH, Digest
-from entrepot.oci.errors import DigestInvalid
 from entrepot.storage import layout
+from entrepot.storage.walk import as_digests
 
 
 async def contents(driver: Driver, batch: int) -> AsyncIterator[Sequence[Digest]]:
@@ -18,7 +18,7 @@ async def contents(driver: Driver, batch: int) -> AsyncIterator[Sequence[Digest]
             names = await _list(driver, f"{directory}/{first}")
             for start in range(0, len(names), batch):
                 some = names[start : start + batch]
-                yield [digest for name in some if (digest := _digest(algorithm, first, name)) is not None]
+                yield as_digests(algorithm, [name for name in some if name.startswith(first)])
 
 
 async def _list(driver: Driver, directory: str) -> Sequence[str]:
@@ -26,10 +26,3 @@ async def _list(driver: Driver, directory: str) -> Sequence[str]:
         return await driver.list(directory)
     except (PathNotFound, PathInvalid):
         return ()
-
-
-def _digest(algorithm: str, first: str, encoded: str) -> Digest | None:
-    try:
-        return Digest.parse(f"{algorithm}:{encoded}") if encoded.startswith(first) else None
-    except DigestInvalid:
-        return None

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from typing import Generic, Protocol, TypeVar
 
 from entrepot.driver import Driver, PathInvalid, PathNotFound
 from entrepot.ledger import Kind
 from entrepot.oci.digest import ENCODED_LENGTH, Digest
-from entrepot.oci.errors import DigestInvalid, ManifestUnknown, NameUnknown
+from entrepot.oci.errors import ManifestUnknown, NameUnknown
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Page
 from entrepot.storage import layout
-from entrepot.storage.catalog import page_of_names
 from entrepot.storage.contents import contents
 from entrepot.storage.links import read_link, write_link
 from entrepot.storage.manifests import Manifests
@@ -28,6 +27,7 @@ from entrepot.storage.reachability import Reachability, Reachable
 from entrepot.storage.survey import link_path
 from entrepot.storage.tags import Tags
 from entrepot.storage.turns import taking_turns
+from entrepot.storage.walk import all_names, as_digests
 
 _BATCH = 1000
 
@@ -98,7 +98,7 @@ class Garbage(Generic[Mark]):
         """Once over all. Raises what the driver raises; what was removed by then was garbage."""
         collected = Collected()
         with Marks() as marks:
-            async for name in self._names():
+            async for name in all_names(self._driver, passes_over=False):
                 self._say(name)
                 await self._put_back(name)
                 reachable = await self._mark(name, marks)
@@ -123,11 +123,10 @@ class Garbage(Generic[Mark]):
         """What a collection had taken away to look at when it was killed."""
         if self._policy.dry_run:
             return
-        for directory in (f"{layout.manifests(name)}/revisions", layout.layers(name)):
-            build = layout.layer_link if directory == layout.layers(name) else layout.revision_link
-            for algorithm in ENCODED_LENGTH:
-                digests = await self._digests(f"{directory}/{algorithm}", algorithm)
-                await self._remover.put_back([build(name, digest) for digest in digests])
+        places = ((layout.layers(name), Kind.BLOB), (f"{layout.manifests(name)}/revisions", Kind.MANIFEST))
+        for (directory, kind), algorithm in product(places, ENCODED_LENGTH):
+            digests = await self._digests(f"{directory}/{algorithm}", algorithm)
+            await self._remover.put_back([link_path(name, digest, kind) for digest in digests])
 
     async def _left(self, name: RepositoryName, before: Reachable, marks: Marks) -> Reachable:
         """What the manifests need that are there now: some were used meanwhile, and so were not removed."""
@@ -253,22 +252,8 @@ class Garbage(Generic[Mark]):
         collected.blobs += len(sizes)
         collected.size += sum(sizes.values())
 
-    async def _names(self) -> AsyncIterator[RepositoryName]:
-        page: Page[str] = Page((), more=True)
-        while page.more:
-            # What cannot be walked may need anything.
-            after = page.items[-1] if page.items else ""
-            page = await page_of_names(self._driver, after, _BATCH, passes_over=False)
-            for name in page.items:
-                yield RepositoryName(name)
-
     async def _digests(self, directory: str, algorithm: str) -> Sequence[Digest]:
         try:
-            names = await self._driver.list(directory)
+            return as_digests(algorithm, await self._driver.list(directory))
         except (PathNotFound, PathInvalid):
             return ()
-        found = []
-        for name in names:
-            with suppress(DigestInvalid):
-                found.append(Digest.parse(f"{algorithm}:{name}"))
-        return found

@@ -20,6 +20,7 @@ from entrepot.storage.links import parse_link
 from entrepot.storage.manifests import Manifests
 from entrepot.storage.tags import Tags
 from entrepot.storage.turns import taking_turns
+from entrepot.storage.walk import as_digests
 from entrepot.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -71,19 +72,22 @@ class Reachability:
 
     async def everything(self, name: RepositoryName) -> Reachable:
         """All manifests are kept."""
-        nodes = await self._nodes(name)
+        try:
+            nodes = await self._nodes(name)
+        except PathInvalid as error:
+            return _unreadable(name, {}, error)
         return Reachable(nodes, nodes)
 
     async def tagged(self, name: RepositoryName, is_young: Callable[[float], bool]) -> Reachable:
         """Kept is what a tag names, what was linked not long ago, and what those lead to: an index to its manifests,
         and each of them to its referrers. All of it where a tag or a manifest cannot be read: it may need anything.
         """
-        nodes = await self._nodes(name)
+        nodes: _Nodes = {}
         try:
+            nodes = await self._nodes(name)
             named = [digest async for digest in self._named(name)]
         except (PathInvalid, DigestInvalid) as error:
-            log.error("tag_unreadable", repository=name, error=str(error))
-            return Reachable(nodes, nodes, all_read=False)
+            return _unreadable(name, nodes, error)
         if None in nodes.values():
             return Reachable(nodes, nodes)
         kept = {digest for digest in nodes if await self._is_young(name, digest, is_young)}
@@ -120,10 +124,10 @@ class Reachability:
         for algorithm in ENCODED_LENGTH:
             try:
                 names = await self._driver.list(f"{layout.manifests(name)}/revisions/{algorithm}")
-            except (PathNotFound, PathInvalid):
+            except PathNotFound:
                 continue
             for start in range(0, len(names), _BATCH):
-                digests = _digests(algorithm, names[start : start + _BATCH])
+                digests = as_digests(algorithm, names[start : start + _BATCH])
                 # A deletion leaves the directory.
                 links = await self._driver.present([layout.revision_link(name, digest) for digest in digests])
                 async for digest in taking_turns(compress(digests, links)):
@@ -142,12 +146,9 @@ class Reachability:
                     yield parse_link(await self._driver.get(layout.tag_current(name, Tag(tag))))
 
 
-def _digests(algorithm: str, names: Sequence[str]) -> list[Digest]:
-    found = []
-    for name in names:
-        with suppress(DigestInvalid):
-            found.append(Digest.parse(f"{algorithm}:{name}"))
-    return found
+def _unreadable(name: RepositoryName, nodes: _Nodes, error: Exception) -> Reachable:
+    log.error("repository_unreadable", repository=name, error=str(error))
+    return Reachable(nodes, nodes, all_read=False)
 
 
 def _named_in(content: bytes) -> list[Digest]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from functools import partial
 
 from entrepot.driver import Driver, LocalPaths, PathInvalid, PathNotFound
@@ -24,6 +23,7 @@ from entrepot.storage.catalog import page_of_names
 from entrepot.storage.findings import Check, Finding, Unseen, checked, confirmed
 from entrepot.storage.links import parse_link
 from entrepot.storage.manifests import Manifests
+from entrepot.storage.walk import as_digests
 
 _BATCH = 1000
 
@@ -201,9 +201,8 @@ class Soundness:
 
     async def _digests(self, directory: str) -> AsyncIterator[Digest]:
         for algorithm in ENCODED_LENGTH:
-            for text in await self._list(f"{directory}/{algorithm}"):
-                with suppress(DigestInvalid):
-                    yield Digest.parse(f"{algorithm}:{text}")
+            for digest in as_digests(algorithm, await self._list(f"{directory}/{algorithm}")):
+                yield digest
 
     async def _list(self, directory: str) -> Sequence[str]:
         try:

@@ -12,16 +12,16 @@ from entrepot.driver import Driver, Entry, PathInvalid, PathNotFound
 from entrepot.ledger import Holdings, Kind, Link, TagLink
 from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.digest import CANONICAL, ENCODED_LENGTH, Digest
-from entrepot.oci.errors import DigestInvalid, ManifestUnknown, NameUnknown
+from entrepot.oci.errors import ManifestUnknown, NameUnknown
 from entrepot.oci.manifest import references
 from entrepot.oci.names import RepositoryName, Tag
 from entrepot.registry import Page
 from entrepot.storage import layout
-from entrepot.storage.catalog import page_of_names
 from entrepot.storage.links import read_link
 from entrepot.storage.manifests import Manifests
 from entrepot.storage.tags import Tags
 from entrepot.storage.turns import taking_turns
+from entrepot.storage.walk import all_names, as_digests
 
 _NAMES = 100
 _BATCH = 500
@@ -38,7 +38,7 @@ class Survey:
 
     async def holdings(self) -> AsyncIterator[Holdings]:
         """All that came from an upstream, in parts. A link counts as used when it was written."""
-        async for name in self._names():
+        async for name in all_names(self._driver, passes_over=True):
             if not self._is_local(name):
                 async for part in self._held_by(name):
                     yield part
@@ -100,7 +100,7 @@ class Survey:
         repository of pushed content: 500 digests and 100 such repositories take half a second on a thread.
         """
         pinned: set[Digest] = set()
-        async for name in self._names():
+        async for name in all_names(self._driver, passes_over=False):
             wanted = [digest for digest in digests if digest not in pinned]
             if not wanted:
                 break
@@ -126,13 +126,6 @@ class Survey:
             except (PathNotFound, PathInvalid):
                 continue
 
-    async def _names(self) -> AsyncIterator[RepositoryName]:
-        page: Page[str] = Page((), more=True)
-        while page.more:
-            page = await page_of_names(self._driver, page.items[-1] if page.items else "", _NAMES)
-            for name in page.items:
-                yield RepositoryName(name)
-
     async def _digests(self, directory: str, algorithm: str) -> AsyncIterator[Sequence[Digest]]:
         """What a directory of digests names, in batches."""
         try:
@@ -140,8 +133,7 @@ class Survey:
         except (PathNotFound, PathInvalid):
             return
         for start in range(0, len(names), _BATCH):
-            parsed = (_digest(algorithm, name) for name in names[start : start + _BATCH])
-            yield [digest for digest in parsed if digest is not None]
+            yield as_digests(algorithm, names[start : start + _BATCH])
 
     async def _stat(self, path: str) -> Entry | None:
         try:
@@ -153,10 +145,3 @@ class Survey:
 def link_path(name: RepositoryName, digest: Digest, kind: Kind) -> str:
     """Where the link of that kind lies."""
     return layout.layer_link(name, digest) if kind is Kind.BLOB else layout.revision_link(name, digest)
-
-
-def _digest(algorithm: str, encoded: str) -> Digest | None:
-    try:
-        return Digest.parse(f"{algorithm}:{encoded}")
-    except DigestInvalid:
-        return None

@@ -186,6 +186,12 @@ def hide_tags(store: Store, made: SampleManifest) -> None:
     tags.symlink_to(store.root.parent / "tags")
 
 
+def hide_revisions(store: Store, made: SampleManifest) -> None:
+    revisions = store.path(f"{layout.manifests(APP)}/revisions")
+    shutil.move(revisions, store.root.parent / "revisions")
+    revisions.symlink_to(store.root.parent / "revisions")
+
+
 def damage(store: Store, made: SampleManifest) -> None:
     store.path(layout.blob_data(Digest.parse(made.digest))).write_bytes(b"{}")
 
@@ -203,6 +209,20 @@ async def test_what_cannot_be_read_may_need_anything(
     await store.collect()
 
     assert all([await store.holds(child) for child in made.children])
+
+
+@pytest.mark.parametrize("untagged", [True, False])
+async def test_manifests_that_cannot_be_listed_keep_all_blobs(store: Store, untagged: bool) -> None:
+    """Nobody knows what they need."""
+    made = image(2)
+    await push(store.repository, made, "v1")
+    hide_revisions(store, made)
+    store.grow_old()
+
+    await store.collect(untagged=untagged)
+
+    for blob in made.blobs:
+        await store.repository.stat_blob(Digest.parse(blob.digest))
 
 
 async def test_a_repository_behind_a_symlink_ends_the_round(store: Store) -> None:
