@@ -14,7 +14,8 @@ from pathlib import Path
 from entrepot.api.manifests import ManifestHandlers, declared_type, manifest_response, read_manifest_body
 from entrepot.api.message import Request, Response
 from entrepot.api.routes import Target
-from entrepot.content import Body, Bytes, LocalFile, Manifest
+from entrepot.api.sending import arriving, close
+from entrepot.content import Body, Bytes, GrowingFile, LocalFile, Manifest, Redirect, Stream
 from entrepot.oci.descriptor import DOCKER_LIST, DOCKER_MANIFEST, SCHEMA1, SCHEMA1_SIGNED
 from entrepot.oci.digest import Digest
 from entrepot.oci.errors import BlobUnknown, ManifestInvalid, ManifestUnknown, Unsupported
@@ -24,6 +25,8 @@ from entrepot.registry import Registry, Repository
 from entrepot.schema1.conversion import EMPTY_DIGEST, EMPTY_LAYER, convert
 from entrepot.schema1.jws import payload_of
 from entrepot.schema1.signing import Signer
+
+_TOO_LARGE = "the image's configuration is too large"
 
 _PLATFORM = ("linux", "amd64")
 """Of an index's manifests the one that clients which know no index get."""
@@ -122,14 +125,28 @@ async def _read_whole(body: Body) -> bytes:
         return body.content
     if isinstance(body, LocalFile):
         return await asyncio.to_thread(_read_file, body.path)
-    raise ManifestInvalid("the image's configuration is only just arriving, or too large")
+    if isinstance(body, Redirect):
+        raise ManifestInvalid("the image's configuration is not here")
+    try:
+        return await _read_arriving(body)
+    finally:
+        await close(body)
 
 
 def _read_file(path: str) -> bytes:
     with Path(path).open("rb") as file:
         content = file.read(MANIFEST_LIMIT + 1)
     if len(content) > MANIFEST_LIMIT:
-        raise ManifestInvalid("the image's configuration is too large")
+        raise ManifestInvalid(_TOO_LARGE)
+    return content
+
+
+async def _read_arriving(body: Stream | GrowingFile) -> bytes:
+    if body.length > MANIFEST_LIMIT:
+        raise ManifestInvalid(_TOO_LARGE)
+    content = b"".join([chunk async for chunk in arriving(body)])
+    if len(content) != body.length:
+        raise ManifestInvalid("the image's configuration has not come whole")
     return content
 
 

@@ -40,9 +40,14 @@ async def send(protocol: HTTPProtocol, method: str, response: Response) -> None:
         try:
             await _send_arriving(protocol, response, body)
         finally:
-            await (body.chunks if isinstance(body, Stream) else body.pieces).aclose()
+            await close(body)
     else:
         _send_present(protocol, response, body)
+
+
+async def close(body: Stream | GrowingFile) -> None:
+    """Let go of what it holds."""
+    await (body.chunks if isinstance(body, Stream) else body.pieces).aclose()
 
 
 def _send_present(protocol: HTTPProtocol, response: Response, body: Body | None) -> None:
@@ -68,7 +73,7 @@ async def _send_arriving(protocol: HTTPProtocol, response: Response, body: Strea
         if body.length > CAPACITY:
             sent = await _send_piped(protocol, response, body)
         else:
-            sent = await _send_chunks(protocol, response, _read(body))
+            sent = await _send_chunks(protocol, response, arriving(body))
     except (ProtocolClosed, BrokenPipeError, TimeoutError):
         return
     if sent != body.length:
@@ -84,12 +89,13 @@ async def _send_chunks(protocol: HTTPProtocol, response: Response, chunks: Async
     return sent
 
 
-async def _read(body: Stream | GrowingFile) -> AsyncIterator[bytes]:
+async def arriving(body: Stream | GrowingFile) -> AsyncIterator[bytes]:
+    """What arrives over time, as it comes. Only for little: it is read in place. The caller closes it."""
     if isinstance(body, Stream):
         async for chunk in body.chunks:
             yield bytes(chunk)
         return
-    # Inline: few bytes, which were written a moment ago and are in memory.
+    # They were written a moment ago, and are in memory.
     async for piece in body.pieces:
         yield os.pread(body.descriptor, len(piece), piece.start) if isinstance(piece, Span) else bytes(piece)
 

@@ -10,12 +10,13 @@ from entrepot.oci.descriptor import OCI_MANIFEST
 from entrepot.schema1.jws import payload_of
 from entrepot.schema1.signing import Signer
 from entrepot.testing.images import DOCKER, SampleManifest, digest_of, image, index
+from entrepot.testing.upstreams import ThreadedUpstream
 from tests.api.checks import check_refusal
 from tests.conftest import Serve
 from tests.http.certificates import make_pair
-from tests.old_images import FOR_OLD_CLIENTS, PLAIN, SIGNED, pull_old
+from tests.old_images import FOR_OLD_CLIENTS, PLAIN, SIGNED, old_image, pull_old
 from tests.repositories import Repository, fresh_name
-from tests.servers import Server
+from tests.servers import IN_MEMORY, Server, merge
 
 SIGNER = Signer.generate()
 
@@ -134,6 +135,29 @@ def test_what_cannot_be_converted_is_refused(enabled: Server) -> None:
 
         check_refusal(answer, 400, "MANIFEST_INVALID")
         assert "configuration" in answer.text
+
+
+@pytest.mark.parametrize("padding", [0, 100_000], ids=["small", "larger than what is kept in memory"])
+def test_a_configuration_that_is_only_just_arriving(tmp_path: Path, padding: int) -> None:
+    """A mirror converts what it has never seen before, and again what it has."""
+    made = old_image([{"created_by": "COPY"}], author="A" * padding)
+    with ThreadedUpstream() as upstream:
+        upstream.add_image("library/app", "v1", made)
+        settings = {"proxy": {"remoteurl": upstream.url}, "compatibility": {"schema1": {"enabled": True}}}
+        with Server(tmp_path / "server", settings) as server, server.client() as client:
+            answers = [pull_old(client, "library/app", "v1") for _ in range(2)]
+            assert [answer.status_code for answer in answers] == [200, 200]
+            assert payload_of(answers[0].content) == payload_of(answers[1].content)
+
+
+def test_a_large_configuration_in_memory(tmp_path: Path) -> None:
+    """It is streamed from there."""
+    made = old_image([{"created_by": "COPY"}], author="A" * 100_000)
+    settings = merge(IN_MEMORY, {"compatibility": {"schema1": {"enabled": True}}})
+    with Server(tmp_path / "server", settings) as server, server.client() as client:
+        Repository(client, "a").push(made, "v1")
+
+        assert pull_old(client, "a", "v1").status_code == 200
 
 
 def test_the_key_of_the_configuration_signs(tmp_path: Path) -> None:
