@@ -43,7 +43,7 @@ class Leaving:
             async with asyncio.timeout(patience):
                 # At first a connection may be accepted, and not have a number yet.
                 await asyncio.sleep(_LOOK)
-                while any(self._is_connection(number) for number, _ in _open_sockets()):  # noqa: ASYNC110
+                while any(self._is_connection(number) for number, _ in _open_sockets()):  # noqa: ASYNC110  # the server tells nobody
                     await asyncio.sleep(_LOOK)
 
     def _is_connection(self, number: int) -> bool:

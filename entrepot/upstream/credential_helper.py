@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from contextlib import suppress
+from typing import cast
 
 from entrepot.telemetry import get_logger
 from entrepot.upstream.base import Credentials
@@ -47,20 +48,20 @@ async def _run(command: str, server: str, patience: float) -> tuple[int, bytes]:
     process = await asyncio.create_subprocess_exec(
         command, "get", stdin=pipe, stdout=pipe, stderr=nowhere, start_new_session=True
     )
-    assert process.stdin is not None  # noqa: S101  as asked for
-    assert process.stdout is not None  # noqa: S101
+    # They are there, as they were asked for.
+    question, answer = cast("asyncio.StreamWriter", process.stdin), cast("asyncio.StreamReader", process.stdout)
     try:
         async with asyncio.timeout(patience):
             with suppress(ConnectionError):  # a helper need not read what it is asked
-                process.stdin.write(server.encode())
-                process.stdin.write_eof()
-                await process.stdin.drain()
-            output = await _read(process.stdout)
+                question.write(server.encode())
+                question.write_eof()
+                await question.drain()
+            output = await _read(answer)
             return await process.wait(), output
     except TimeoutError:
         raise _Unusable(f"no answer in {patience:g} s") from None
     finally:
-        await _end(process, process.stdout)
+        await _end(process, answer)
 
 
 async def _end(process: asyncio.subprocess.Process, output: asyncio.StreamReader) -> None:

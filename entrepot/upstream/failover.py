@@ -65,5 +65,4 @@ class Failover:
             except ABSENT:
                 if failure is None:
                     raise
-        assert failure is not None  # noqa: S101  there is an upstream, and each that did not answer left one
-        raise failure
+        raise failure or UpstreamFailed("there is none")
